@@ -76,7 +76,7 @@ docs-test: .venv/.ready ## Run the commands of the installation and first-job pa
 systemd-test: .venv/.ready ## Boot a Debian 12 (or SUITE=trixie) and test the service: start, kill, hang, dead loop, sandbox, journal (as root)
 	@.venv/bin/python -m tests.systemd.run $(SUITE)
 
-faults: slurm ## Break SLURM, SSH, gRPC, the disk, the clock, the wallet and the chain under the real daemon (ONLY=part of a name)
+faults: slurm ## Break SLURM, SSH, gRPC, disks, the clock, the wallet, the chain and data transfers under the real processes (ONLY=part of a name)
 	@.venv/bin/python -m tests.faults.run $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: site-quirks

@@ -20,12 +20,15 @@
   local located(rule) = rule { annotations+: { runbook_url: config.docsUrl + super.runbook_url } },
 
   grafanaDashboards:: {
-    [name]: std.parseJson(std.strReplace(
-      std.manifestJson(files[name]), 'job=\\"provd\\"', std.strReplace(config.provdSelector, '"', '\\"')
+    [name]: std.parseJson(std.foldl(
+      function(made, plain) std.strReplace(made, inJson(plain), inJson(selectors[plain])),
+      std.objectFields(selectors), std.manifestJson(files[name])
     )) { tags: config.grafanaTags }
     for name in std.objectFields(files)
   },
+  local inJson(text) = std.strReplace(text, '"', '\\"'),
   local files = {
+    'data.json': import 'grafana/data.json',
     'jobs.json': import 'grafana/jobs.json',
     'chain-and-money.json': import 'grafana/chain-and-money.json',
     'slurm-and-ssh.json': import 'grafana/slurm-and-ssh.json',

@@ -1,58 +1,14 @@
-"""The Grafana boards of provd: `make generate` writes the three JSON files of deploy/grafana.
-
-A panel is a title, a unit and its queries; everything else is the same for all panels.
-"""
+"""The Grafana boards of provd: `make generate` writes the four JSON files of deploy/grafana."""
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from tools import ROOT
+from tools.grafana_data_board import DATA
+from tools.grafana_panels import Board, Panel, graph, quantiles, stat
 
 WIDTH, HEIGHT, COLUMNS = 8, 7, 3  # of a panel, in Grafana's grid of 24 columns
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A panel.
-
-    `queries`: (expression, legend). `kind`: timeseries, or stat for the current value of a number.
-    """
-
-    title: str
-    unit: str
-    queries: tuple[tuple[str, str], ...]
-    kind: str = "timeseries"
-    about: str = ""
-
-
-@dataclass(frozen=True)
-class Board:
-    name: str
-    title: str
-    rows: dict[str, tuple[Panel, ...]]
-
-
-def stat(title: str, unit: str, query: str, legend: str = "", about: str = "") -> Panel:
-    return Panel(title, unit, ((query, legend),), "stat", about)
-
-
-def graph(title: str, unit: str, *queries: tuple[str, str], about: str = "") -> Panel:
-    return Panel(title, unit, queries, about=about)
-
-
-def quantiles(title: str, bucket: str, legend: str, window: str = "1h", about: str = "") -> Panel:
-    """Returns the median and 95th percentile of a histogram."""
-    return Panel(
-        title,
-        "s",
-        tuple(
-            (f"histogram_quantile({share}, rate({bucket}[{window}]))", f"{word} {legend}".strip())
-            for share, word in ((0.5, "median"), (0.95, "95%"))
-        ),
-        about=about,
-    )
 
 
 JOBS = Board(
@@ -289,6 +245,7 @@ SLURM = Board(
                 ("rate(provd_ssh_channels_refused_total[$__rate_interval])", "refused {{cluster}}"),
             ),
             graph("Open channels", "short", ("provd_ssh_channels_open", "{{cluster}}")),
+            graph("Open connections", "short", ("provd_ssh_connections", "{{cluster}}")),
             graph("Cause of the failed login", "short", ("provd_ssh_login_problem", "{{cluster}} {{cause}}")),
         ),
         "Ledger and process": (
@@ -312,7 +269,7 @@ SLURM = Board(
         ),
     },
 )
-BOARDS = (JOBS, CHAIN, SLURM)
+BOARDS = (JOBS, CHAIN, SLURM, DATA)
 
 
 def rendered(board: Board) -> str:

@@ -25,7 +25,7 @@ from tests.faults.data_source import Behaviour, endless, expired, redirecting, s
 from tests.faults.data_stage import STORE, Stage, Watching, fill, staged
 
 MB = 10**6
-CONTENT = os.urandom(4 * MB)
+SIZE = 4 * MB
 CHECK = "sha256sum inputs/in.dat"
 IDLE_CONNECTIONS = 200
 
@@ -34,10 +34,10 @@ IDLE_CONNECTIONS = 200
 
 async def refused(behaviour: Behaviour, reason: str, stage: Stage) -> str:
     """The job is reported failed with the reason, was never in SLURM, and costs nothing."""
-    name = f"refused-{reason}-{behaviour.__qualname__[:8]}"
+    name = f"refused-{reason}"
     stage.source.behaviours[name] = behaviour
     before = set(stage.made.site.accounting())
-    async with stage.submitted(CHECK, stage.input(name, CONTENT)) as job:
+    async with stage.submitted(CHECK, stage.input(name, os.urandom(SIZE))) as job:
         ended = await job.ended()
     same("the job", (ended.state, ended.ran), (State.FAILED, False))
     if reason not in ended.message:
@@ -49,10 +49,11 @@ async def refused(behaviour: Behaviour, reason: str, stage: Stage) -> str:
 async def slow_source(stage: Stage) -> str:
     """A source that sends a byte a second delays nobody else, and its job can be cancelled."""
     begun, cut = asyncio.Event(), asyncio.Event()
-    stage.source.behaviours |= {"slow": data_source.trickling(begun, cut), "good": whole(CONTENT)}
+    content = os.urandom(SIZE)
+    stage.source.behaviours |= {"slow": data_source.trickling(begun, cut), "good": whole(content)}
     async with stage.submitted(CHECK, stage.input("slow", bytes(MB))) as slow:
         await asyncio.wait_for(begun.wait(), 60)
-        async with stage.submitted(CHECK, stage.input("good", CONTENT)) as other:
+        async with stage.submitted(CHECK, stage.input("good", content)) as other:
             await other.completed(stage.made.directory / "fetched")
         same("the slow transfer", cut.is_set(), False)
         customer = stage.made.market.customers[0]
@@ -68,9 +69,9 @@ async def slow_source(stage: Stage) -> str:
 
 async def mover_killed_while_fetching(stage: Stage) -> str:
     """The next start continues the partial file."""
-    reached, resumed = asyncio.Event(), asyncio.Event()
-    stage.source.behaviours["half"] = stalling(CONTENT, 3 * MB, reached, resumed)
-    async with stage.submitted(CHECK, stage.input("half", CONTENT)) as job:
+    reached, resumed, content = asyncio.Event(), asyncio.Event(), os.urandom(SIZE)
+    stage.source.behaviours["half"] = stalling(content, 3 * MB, reached, resumed)
+    async with stage.submitted(CHECK, stage.input("half", content)) as job:
         await asyncio.wait_for(reached.wait(), 60)
         await asyncio.sleep(1)  # for what was sent to arrive at the site
         await asyncio.to_thread(stage.restart, stage.made.mover)
@@ -79,7 +80,7 @@ async def mover_killed_while_fetching(stage: Stage) -> str:
     _, second, *_ = stage.source.offsets["half"]
     if not second:
         raise Wrong("the second request was for the whole file")
-    return f"continued at byte {second} of {len(CONTENT)}; results verified"
+    return f"continued at byte {second} of {SIZE}; results verified"
 
 
 async def mover_killed_while_running(stage: Stage) -> str:
@@ -161,9 +162,9 @@ async def key_revoked(stage: Stage) -> str:
 
 async def ssh_cut_while_fetching(stage: Stage) -> str:
     """The mover connects again, and continues the input."""
-    reached, resumed = asyncio.Event(), asyncio.Event()
-    stage.source.behaviours["cut"] = stalling(CONTENT, 2 * MB, reached, resumed)
-    async with stage.submitted(CHECK, stage.input("cut", CONTENT)) as job:
+    reached, resumed, content = asyncio.Event(), asyncio.Event(), os.urandom(SIZE)
+    stage.source.behaviours["cut"] = stalling(content, 2 * MB, reached, resumed)
+    async with stage.submitted(CHECK, stage.input("cut", content)) as job:
         await asyncio.wait_for(reached.wait(), 60)
         stage.ssh.cut()
         resumed.set()
@@ -222,7 +223,7 @@ FAULTS = (
     Case(
         "data: wrong checksum",
         "the source sends other content",
-        partial(refused, whole(bytes(4 * MB)), "sha256"),
+        partial(refused, whole(bytes(SIZE)), "SHA-256"),
         True,
     ),
     Case("data: endless body", "the source never stops", partial(refused, endless, "bytes")),

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from provider_daemon.chain.records import chain_job
-from provider_daemon.client.api import Client
+from provider_daemon.client.api import POLL_SECONDS, Client
 from provider_daemon.client.meter import Meter
 from provider_daemon.client.outcome import Ended
 from provider_daemon.demo.environment import Environment, build
@@ -26,6 +26,7 @@ from tests.faults.proxy import Proxy
 from tests.waiting import until
 
 WAIT_SECONDS = 90
+PATIENCE = 10.0  # of a client whose gateway is killed: the longest wait before its second attempt
 STORE = "far"  # the source's name as an S3 endpoint
 DISK = "16m"  # of the mover's database
 
@@ -47,6 +48,7 @@ class Stage:
             chain_id=CHAIN_ID,
             gateway=self.made.url,
             meter=meter,
+            poll_seconds=PATIENCE if meter else POLL_SECONDS,
         )
 
     def input(self, name: str, content: bytes, size: int | None = None) -> dict[str, object]:

@@ -5,7 +5,8 @@
 It runs on a real SLURM site and a devnet. It exits with 0 only if, for each fault, no job was reported
 wrongly, none was lost or twice in SLURM, the daemon recovered within two of its ticks after the return, one
 log line described the fault and one metric showed it. A return over SSH counts from the daemon's next
-connection: after its first attempt it connects at most twice a minute.
+connection: after its first attempt it connects at most twice a minute. Then data mover, gateway, SSH and
+sources break while inputs and results move (data_faults.py).
 """
 
 import argparse
@@ -17,8 +18,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
+from tests.cases import Case
 from tests.ending import until_told
+from tests.faults import data_faults as data
 from tests.faults.course import Row, break_and_mend, finish, prepare
+from tests.faults.data_stage import Stage
 from tests.faults.faults import FAULTS, Fault
 from tests.faults.house import House, house
 
@@ -111,6 +115,10 @@ def chosen(names: Sequence[str]) -> list[Fault]:
     return [fault for fault in FAULTS if not names or any(name in fault.name for name in names)]
 
 
+def chosen_of_data(names: Sequence[str]) -> list[Case[Stage]]:
+    return [case for case in data.FAULTS if not names or any(name in case.name for name in names)]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -122,12 +130,20 @@ def main() -> int:
         "--allow-missing", action="store_true", help="pass although a fault could not be made on this machine"
     )
     options = parser.parse_args()
-    began, faults = time.monotonic(), chosen(options.only)
-    if not faults:
-        parser.error("no such fault; there are: " + ", ".join(fault.name for fault in FAULTS))
-    rows = asyncio.run(until_told(play(faults, options.allow_missing)))
-    say(f"{sum(row.good for row in rows)} of {len(rows)} faults good, {time.monotonic() - began:.0f} s")
-    return 0 if all(row.good for row in rows) else 1
+    began, faults, of_data = time.monotonic(), chosen(options.only), chosen_of_data(options.only)
+    if not (faults or of_data):
+        parser.error(
+            "no such fault; there are: " + ", ".join(fault.name for fault in (*FAULTS, *data.FAULTS))
+        )
+    good = 0
+    if faults:
+        rows = asyncio.run(until_told(play(faults, options.allow_missing)))
+        good = sum(row.good for row in rows)
+    if of_data:
+        good += len(of_data) - asyncio.run(until_told(data.RUN.play(of_data)))
+    total = len(faults) + len(of_data)
+    say(f"{good} of {total} faults good, {time.monotonic() - began:.0f} s")
+    return 0 if good == total else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults import data_faults
 from tests.faults.run import chosen, play
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
@@ -15,3 +16,10 @@ async def test_the_quickest_faults() -> None:
     faults = chosen(["munged stopped", "gRPC: connections cut", "wallet emptied"])
     assert len(faults) == 3
     assert [problem for row in await play(faults) for problem in row.problems] == []
+
+
+async def test_the_quickest_faults_of_data() -> None:
+    """A source that sends other content, and a gateway that is killed in the middle of a download."""
+    cases = [case for case in data_faults.FAULTS if case.short]
+    assert len(cases) == 2
+    assert await data_faults.RUN.play(cases) == 0

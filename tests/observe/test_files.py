@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from provider_daemon.gateway import measures as gateway
 from provider_daemon.metrics.catalog import CATALOG
+from provider_daemon.mover import metrics as mover
 from tests.observe import files
 from tests.observe.faults import FAULTS
 from tests.observe.files import GRAFANA, PROMETHEUS, RUNBOOK, alerts, boards, rules, selectors
@@ -103,13 +105,13 @@ def test_boards_are_what_the_code_prints() -> None:
     """The boards are up to date with the code; otherwise run `make generate`."""
     wanted = {f"{board.name}.json": rendered(board) for board in BOARDS}
     assert {path.name: path.read_text() for path in GRAFANA.glob("*.json")} == wanted
-    assert len(wanted) == 3
+    assert len(wanted) == 4
 
 
 def test_boards_show_every_metric() -> None:
     """Each metric family is on a board or in an alert: an unused metric need not be exported."""
     read = {files.family(selector) for _, text in files.expressions() for selector in selectors(text)}
-    unseen = [family.name for family in CATALOG if family.name not in read]
+    unseen = [each.name for each in (*CATALOG, *mover.FAMILIES, *gateway.FAMILIES) if each.name not in read]
     assert unseen == []
 
 
@@ -155,7 +157,9 @@ def test_mixin_is_the_plain_files() -> None:
     ]
     assert made["alerts"]["groups"][0]["rules"] == wanted
     assert made["rules"]["groups"][0]["rules"] == rules()
-    shown = json.dumps(boards(), sort_keys=True).replace('job=\\"provd\\"', 'job=\\"hpc\\"')
+    shown = json.dumps(boards(), sort_keys=True)
+    for plain, configured in (("provd", "hpc"), ("provd-gateway", "api"), ("provd-mover", "data")):
+        shown = shown.replace(f'job=\\"{plain}\\"', f'job=\\"{configured}\\"')
     assert json.dumps(made["boards"], sort_keys=True) == shown
 
 
