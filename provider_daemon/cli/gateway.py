@@ -5,6 +5,9 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 def gateway(config: ConfigFile = DEFAULT) -> None:
     """Run the customers' HTTPS API until SIGTERM or SIGINT. SIGHUP reads the TLS certificate again."""
+    from provider_daemon import allocator
+
+    allocator.limit()
     from provider_daemon import log
     from provider_daemon.config import model as configuration
     from provider_daemon.gateway import server

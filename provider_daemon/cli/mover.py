@@ -5,6 +5,9 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 def mover(config: ConfigFile = DEFAULT) -> None:
     """Run the data mover until SIGTERM or SIGINT: inputs of jobs, manifests, delivery and deletion."""
+    from provider_daemon import allocator
+
+    allocator.limit()
     from provider_daemon import log
     from provider_daemon.config import model as configuration
     from provider_daemon.mover import app

@@ -11,6 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from pathlib import Path
 
+from provider_daemon.append import Appender
 from provider_daemon.client import archive
 from provider_daemon.client.gateway import Gateway
 from provider_daemon.client.meter import Meter
@@ -101,18 +102,26 @@ async def fetch_file(
     `source`: opens the content at an offset.
     """
     part = part_of(place, file.sha256)
+    digest, hashed = hashlib.sha256(), 0
     with meter.transfer(file.path, file.size) as show:
 
         async def attempt() -> None:
+            nonlocal hashed
             offset = _size(part)
             show(offset)
             if offset < file.size:
-                async with source(offset) as chunks:
-                    await _append(part, chunks, offset, file, show)
+                target = Appender(part, offset, digest if hashed == offset else None, sync=False)
+                try:
+                    async with source(offset) as chunks:
+                        await _append(target, chunks, offset, file, show)
+                finally:
+                    await target.close()
+                    hashed = target.written if hashed == offset else hashed
 
         await asyncio.to_thread(_prepare, part, file.size)
         await persistently(attempt, lambda: _size(part), retry_seconds)
-    await asyncio.to_thread(_finish, file, part, place)
+    found = ResultFile(file.path, hashed, digest.hexdigest()) if hashed == file.size else None
+    await asyncio.to_thread(_finish, file, part, place, found)
 
 
 def measured(path: str, place: Path) -> ResultFile:
@@ -134,21 +143,21 @@ def _prepare(part: Path, most: int) -> None:
 
 
 async def _append(
-    part: Path, chunks: AsyncIterator[bytes], offset: int, file: ResultFile, show: Callable[[int], None]
+    target: Appender, chunks: AsyncIterator[bytes], offset: int, file: ResultFile, show: Callable[[int], None]
 ) -> None:
-    with part.open("ab") as target:
-        async for chunk in chunks:
-            offset += len(chunk)
-            if offset > file.size:
-                raise Unreadable(f"{file.path} is longer than the {file.size} bytes that the manifest lists")
-            await asyncio.to_thread(target.write, chunk)
-            show(offset)
+    async for chunk in chunks:
+        offset += len(chunk)
+        if offset > file.size:
+            raise Unreadable(f"{file.path} is longer than the {file.size} bytes that the manifest lists")
+        await target.append(chunk)
+        show(offset)
     if offset < file.size:
         raise Transient(f"{file.path} ended at byte {offset} of {file.size}")
 
 
-def _finish(file: ResultFile, part: Path, place: Path) -> None:
-    found = measured(file.path, part)
+def _finish(file: ResultFile, part: Path, place: Path, found: ResultFile | None) -> None:
+    """`found`: what was written, if it was hashed from its start on."""
+    found = found or measured(file.path, part)
     if found != file:
         part.unlink()  # nothing of it can be trusted
         (why,) = differences([file], {file.path: found})

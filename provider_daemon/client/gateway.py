@@ -32,7 +32,7 @@ MAX_ANSWER = 64 * 2**20  # bytes of a JSON answer
 MAX_MANIFEST = 2**30
 CODE_HEADER = "Provd-Error"
 MAX_PAUSE = 60.0  # the longest wait that a gateway can ask for
-CHUNK = 256 * 1024
+CHUNK = 1024 * 1024
 _STORAGE = 507  # a quota is used up, or the disk is full: trying again does not help
 _TEMPORARY = frozenset({408, 425, 429})
 
@@ -53,7 +53,10 @@ class Gateway:
     async def __aenter__(self) -> "Gateway":
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=IDLE_SECONDS)
         self._session = aiohttp.ClientSession(
-            timeout=timeout, headers={"User-Agent": f"provd/{__version__}"}, auto_decompress=False
+            timeout=timeout,
+            headers={"User-Agent": f"provd/{__version__}"},
+            auto_decompress=False,
+            read_bufsize=CHUNK,
         )
         return self
 

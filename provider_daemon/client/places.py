@@ -15,16 +15,21 @@ class Places:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory.resolve()
-        self._made: set[Path] = set()
+        self._made: set[str] = set()
 
     def of(self, path: str) -> Path:
         """Returns the place of a result and makes its parents. Raises NotOnDisk, Unreadable."""
+        return self.directory / self.prepared(path)
+
+    def prepared(self, path: str) -> str:
+        """Returns the path when its parents below the directory are made. Raises as `of`."""
         if why := unsafe(path):
             raise Unreadable(f"unsafe path in the results: {path!r}: {why}")
-        place = self.directory / path
-        if place.parent not in self._made:
-            self._make(place.parent)
-        return place
+        parent = path.rpartition("/")[0]
+        if parent not in self._made:
+            self._make(self.directory / parent)
+            self._made.add(parent)
+        return path
 
     def _make(self, parent: Path) -> None:
         try:
@@ -34,7 +39,6 @@ class Places:
         # a link that somebody else put there would lead out of the directory
         if parent.resolve() != parent:
             raise NotOnDisk(f"{parent} leads through a symbolic link: choose another directory")
-        self._made.add(parent)
 
 
 def part_of(place: Path, sha256: str) -> Path:

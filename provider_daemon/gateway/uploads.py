@@ -4,20 +4,19 @@
 not. A part counts with its declared length, so that no customer can start more than fits.
 """
 
-import asyncio
 import hashlib
 import os
 import re
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO
 
+from provider_daemon.append import Appender, finished
 from provider_daemon.gateway.errors import ApiError, Code
 
-T = TypeVar("T")
 GIB = 2**30
 SPARE_BYTES = GIB  # kept free on the file system
 KEEP_SECONDS = 30 * 86400.0  # after which a whole upload is deleted
@@ -40,6 +39,26 @@ class Upload:
     modified_at: float
 
 
+@dataclass(slots=True)
+class _Account:
+    """What a customer's directory holds: files, their declared bytes, and the lengths of parts by hash."""
+
+    files: int = 0
+    bytes: int = 0
+    parts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, upload: Upload) -> None:
+        self.files += 1
+        self.bytes += upload.length
+        if not upload.whole:
+            self.parts[upload.sha256] = upload.length
+
+    def remove(self, upload: Upload) -> None:
+        self.files -= 1
+        self.bytes -= upload.length
+        self.parts.pop(upload.sha256, None)
+
+
 class Uploads:
     """`total` and `per_customer` are quotas in bytes. One process uses the directory."""
 
@@ -47,7 +66,7 @@ class Uploads:
         self._directory, self._total, self.per_customer = directory, total, per_customer
         self._busy: set[tuple[str, str]] = set()
         self._hashers: OrderedDict[tuple[str, str], tuple[int, hashlib._Hash]] = OrderedDict()
-        self._used: dict[str, int] = {}
+        self._accounts: dict[str, _Account] = {}
 
     def open(self) -> None:
         """Creates the directory and counts what is there. Raises OSError."""
@@ -57,17 +76,25 @@ class Uploads:
 
     @property
     def used(self) -> int:
-        return sum(self._used.values())
+        return sum(account.bytes for account in self._accounts.values())
 
     def used_by(self, address: str) -> int:
-        return self._used.get(address, 0)
+        return self._account(address).bytes
 
     def of(self, address: str) -> list[Upload]:
         """Returns the customer's uploads, by hash."""
         return sorted(self._scan(address), key=lambda upload: upload.sha256)
 
     def find(self, address: str, sha256: str) -> Upload | None:
-        return next((upload for upload in self._scan(address, sha256) if upload.sha256 == sha256), None)
+        """Looks at one or two names: a directory may hold MOST_UPLOADS."""
+        with suppress(FileNotFoundError):
+            return _upload(sha256, os.lstat(self._folder(address) / sha256), None)
+        length = self._account(address).parts.get(sha256)
+        if length is None:
+            return None
+        with suppress(FileNotFoundError):
+            return _upload(sha256, os.lstat(self._part(address, sha256, length)), length)
+        return None
 
     def content(self, address: str, sha256: str) -> BinaryIO:
         """Opens a whole upload. Raises ApiError if there is none."""
@@ -121,7 +148,7 @@ class Uploads:
     def expire(self, now: float) -> int:
         """Deletes old uploads; `now` in seconds since the epoch. Returns how many."""
         count = 0
-        for address in list(self._used):
+        for address in list(self._accounts):
             for upload in self._scan(address):
                 keep = KEEP_SECONDS if upload.whole else PART_SECONDS
                 if now - upload.modified_at > keep and (address, upload.sha256) not in self._busy:
@@ -139,22 +166,25 @@ class Uploads:
     def _part(self, address: str, sha256: str, length: int) -> Path:
         return self._folder(address) / f".{sha256}.{length}.part"
 
-    def _scan(self, address: str, sha256: str = "") -> Iterator[Upload]:
+    def _scan(self, address: str) -> Iterator[Upload]:
         try:
             entries = list(os.scandir(self._folder(address)))
         except (FileNotFoundError, NotADirectoryError):
             return
         for entry in entries:
             part = _PART.fullmatch(entry.name)
-            if not (part or _WHOLE.fullmatch(entry.name)) or sha256 not in entry.name:
-                continue
-            facts = entry.stat(follow_symlinks=False)
-            name, length = (part[1], int(part[2])) if part else (entry.name, facts.st_size)
-            yield Upload(name, facts.st_size, length, not part, facts.st_mtime)
+            if part or _WHOLE.fullmatch(entry.name):
+                facts = entry.stat(follow_symlinks=False)
+                yield _upload(part[1] if part else entry.name, facts, int(part[2]) if part else None)
+
+    def _account(self, address: str) -> _Account:
+        return self._accounts.setdefault(address, _Account())
 
     def _count(self, address: str) -> None:
         if _ADDRESS.fullmatch(address):
-            self._used[address] = sum(upload.length for upload in self._scan(address))
+            self._accounts[address] = account = _Account()
+            for upload in self._scan(address):
+                account.add(upload)
 
     def _unlink(self, address: str, upload: Upload) -> None:
         self._hashers.pop((address, upload.sha256), None)
@@ -163,11 +193,7 @@ class Uploads:
             self._part(address, upload.sha256, upload.length),
         ):
             path.unlink(missing_ok=True)
-        self._count(address)
-
-    def _discard(self, address: str, part: Path) -> None:
-        part.unlink()
-        self._count(address)
+        self._account(address).remove(upload)
 
     @contextmanager
     def _writing(self, address: str, sha256: str) -> Iterator[None]:
@@ -200,16 +226,17 @@ class Uploads:
         if found is None:
             self._reserve(address, length)
         part = self._part(address, sha256, length)
-        part.parent.mkdir(mode=0o750, exist_ok=True)
-        part.touch(mode=0o640)
-        self._count(address)
+        if found is None:
+            part.parent.mkdir(mode=0o750, exist_ok=True)
+            part.touch(mode=0o640)
+            self._account(address).add(Upload(sha256, 0, length, False, 0.0))
         return part
 
     def _reserve(self, address: str, length: int) -> None:
         if self.used_by(address) + length > self.per_customer:
             free = max(0, self.per_customer - self.used_by(address))
             raise ApiError(Code.QUOTA, f"Your uploads may take {free} more bytes. Delete some.")
-        if len(self.of(address)) >= MOST_UPLOADS:
+        if self._account(address).files >= MOST_UPLOADS:
             raise ApiError(Code.QUOTA, f"You have {MOST_UPLOADS} uploads. Delete some.")
         disk = os.statvfs(self._directory)
         if self.used + length > self._total or disk.f_bavail * disk.f_frsize < length + SPARE_BYTES:
@@ -221,18 +248,21 @@ class Uploads:
         """Returns the size of the part afterwards."""
         at, hasher = self._hashers.pop(key, (0, hashlib.sha256()))
         known = hasher if at == offset else None
-        descriptor = os.open(part, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        announced = offset
+        file = Appender(part, offset, known, sync=True)
         try:
             async for chunk in chunks:
-                if offset + len(chunk) > length:
+                announced += len(chunk)
+                if announced > length:
                     raise ApiError(Code.TOO_LARGE, f"The upload has more than its {length} declared bytes.")
-                await _finished(_write, descriptor, chunk, known)
-                offset += len(chunk)
+                await file.append(chunk)
         finally:
-            os.close(descriptor)
-            if known is not None:
-                self._remember(key, offset, known)
-        return offset
+            try:
+                await file.close()
+            finally:
+                if known is not None:
+                    self._remember(key, file.written, known)
+        return file.written
 
     def _remember(self, key: tuple[str, str], offset: int, hasher: "hashlib._Hash") -> None:
         self._hashers[key] = (offset, hasher)
@@ -242,14 +272,14 @@ class Uploads:
     async def _complete(self, key: tuple[str, str], part: Path, size: int) -> None:
         address, sha256 = key
         at, hasher = self._hashers.pop(key, (-1, None))
-        found = hasher.hexdigest() if hasher is not None and at == size else await _finished(_sha256, part)
+        found = hasher.hexdigest() if hasher is not None and at == size else await finished(_sha256, part)
         if found != sha256:
-            self._discard(address, part)
+            self._unlink(address, Upload(sha256, size, size, False, 0.0))
             raise ApiError(
                 Code.WRONG_HASH, f"The content's SHA-256 is {found}. It was deleted; send it again."
             )
-        await _finished(_publish, part, part.parent / sha256)
-        self._count(address)
+        await finished(_publish, part, part.parent / sha256)
+        self._account(address).parts.pop(sha256, None)
 
 
 def offsets(upload: Upload) -> dict[str, str]:
@@ -258,22 +288,10 @@ def offsets(upload: Upload) -> dict[str, str]:
     return {"Upload-Offset": str(upload.offset), "Upload-Length": str(upload.length), **whole}
 
 
-async def _finished(work: Callable[..., T], *args: object) -> T:
-    """Runs it in a thread, to its end even if the request is cancelled: the thread uses a descriptor."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *args))
-    try:
-        return await asyncio.shield(task)
-    finally:
-        if not task.done():
-            await asyncio.wait([task])
-
-
-def _write(descriptor: int, chunk: bytes, hasher: "hashlib._Hash | None") -> None:
-    left = memoryview(chunk)
-    while left:
-        left = left[os.write(descriptor, left) :]
-    if hasher is not None:
-        hasher.update(chunk)
+def _upload(sha256: str, facts: os.stat_result, length: int | None) -> Upload:
+    """`length`: the declared one of a part, None for a whole upload."""
+    declared = facts.st_size if length is None else length
+    return Upload(sha256, facts.st_size, declared, length is None, facts.st_mtime)
 
 
 def _sha256(path: Path) -> str:

@@ -30,8 +30,9 @@ log = structlog.get_logger("provd.ssh")
 
 CHANNELS = 4  # concurrent: the knee of the measured curve, and well below sshd's default MaxSessions
 STREAMS = 6  # concurrent, in addition to CHANNELS: together at most MaxSessions
-# Bytes: of output that sshd may send ahead, and in one packet. Larger packets cost less processor time.
-STREAM_SIZES = {"window": 4 * 1024 * 1024, "max_pktsize": 128 * 1024}
+# Bytes: of output that sshd may send ahead, and in one packet. While a reader is slow, twice the window is in
+# memory. Larger packets cost less processor time.
+STREAM_SIZES = {"window": 1024 * 1024, "max_pktsize": 128 * 1024}
 # Longest wait before the second attempt to open a channel; twice that before the third.
 CHANNEL_RETRY_SECONDS = 0.4
 _LOST = (ConnectOutcome.FAILED, "the connection was lost")

@@ -5,7 +5,8 @@ import errno
 import hashlib
 import os
 import stat
-from typing import Any, Dict, List
+import threading
+from typing import Any, Dict, List, Optional
 
 from provider_daemon.site_files.remote import beneath
 from provider_daemon.site_files.remote.beneath import Failure, Path
@@ -13,6 +14,7 @@ from provider_daemon.site_files.remote.reading import pieces
 from provider_daemon.site_files.remote.wire import Wire
 
 Asked = Dict[str, Any]
+SYNC_BYTES = 64 * 1024 * 1024
 O_PATH = getattr(os, "O_PATH", 0o10000000)
 REMOVALS = 100  # attempts to empty one directory, into which a process may still write
 
@@ -95,7 +97,11 @@ def _write(wire: Wire, asked: Asked, handle: int, name: bytes) -> Any:
     part = partial_name(name)
     opened = open_partial(handle, part, asked["offset"])
     try:
-        found = _receive(wire, asked, opened)
+        syncs = _Syncs(opened)
+        try:
+            found = _receive(wire, asked, opened, syncs)
+        finally:
+            syncs.finish()
         if asked["size"] not in (None, found[0]) or asked["sha256"] not in (None, found[1]):
             raise Failure("mismatch", "received %d bytes with SHA-256 %s" % tuple(found))
         os.fchmod(opened, asked["mode"])
@@ -127,7 +133,38 @@ def open_partial(handle: int, part: bytes, offset: int) -> int:
     return opened
 
 
-def _receive(wire: Wire, asked: Asked, opened: int) -> List[Any]:
+class _Syncs:
+    """Sends content to the disk while more arrives, so that the last sync is short."""
+
+    def __init__(self, opened: int) -> None:
+        self._opened = opened
+        self._waiting = 0
+        self._thread: Optional[threading.Thread] = None
+        self._error: Optional[OSError] = None
+
+    def wrote(self, size: int) -> None:
+        self._waiting += size
+        if self._waiting >= SYNC_BYTES and not (self._thread and self._thread.is_alive()):
+            self._waiting = 0
+            self.finish()
+            self._thread = threading.Thread(target=self._sync, daemon=True)
+            self._thread.start()
+
+    def finish(self) -> None:
+        """Raises OSError: the system reports a failed write to one sync only."""
+        if self._thread:
+            self._thread.join()
+        if self._error:
+            raise self._error
+
+    def _sync(self) -> None:
+        try:
+            os.fdatasync(self._opened)
+        except OSError as error:
+            self._error = error
+
+
+def _receive(wire: Wire, asked: Asked, opened: int, syncs: _Syncs) -> List[Any]:
     total, sha = asked["offset"], hashlib.sha256()
     for piece in pieces(opened, 0, total, 1024 * 1024):
         sha.update(piece)
@@ -142,6 +179,7 @@ def _receive(wire: Wire, asked: Asked, opened: int) -> List[Any]:
             raise Failure("mismatch", "received more than %d bytes" % asked["size"])
         sha.update(content)
         write_all(opened, memoryview(content))
+        syncs.wrote(len(content))
 
 
 def write_all(opened: int, content: "memoryview") -> None:

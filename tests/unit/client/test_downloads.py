@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from provider_daemon.client import verify
+from provider_daemon.client import archive, verify
 from provider_daemon.client.downloads import ARCHIVES, Download
 from provider_daemon.client.meter import NoMeter
 from provider_daemon.client.places import NotOnDisk
@@ -13,6 +13,7 @@ from tests.unit.client.far_end import FarEnd, manifest_of, opened, tar_of
 
 LARGE = bytes(range(256)) * 2048
 FEW = {"output.txt": b"hello\n", "out/large.bin": LARGE, "out/empty": b""}
+SIZES = (("a", 0), ("b", 10), ("c", archive.SMALL), ("d", archive.SMALL + 1))
 MANY = {f"d{index % 3}/file {index}.txt": b"x" * index for index in range(40)}
 
 
@@ -36,6 +37,14 @@ async def test_few_files(tmp_path: Path) -> None:
 
 async def test_many_files_come_as_one_archive(tmp_path: Path) -> None:
     far_end = FarEnd({**MANY, "ütf-8 ☃": b"snow"})
+    await fetched(far_end, tmp_path)
+    assert on_disk(tmp_path) == far_end.files
+    assert far_end.requests == ["GET /v1/jobs/JOB-1/archive"]
+
+
+async def test_equal_contents(tmp_path: Path) -> None:
+    """Files of one directory may have the same content, whether or not they are checked in memory."""
+    far_end = FarEnd({f"{kind}{index}": kind.encode() * size for index in range(30) for kind, size in SIZES})
     await fetched(far_end, tmp_path)
     assert on_disk(tmp_path) == far_end.files
     assert far_end.requests == ["GET /v1/jobs/JOB-1/archive"]
@@ -107,10 +116,10 @@ async def test_an_archive_with_other_content(tmp_path: Path) -> None:
     assert on_disk(tmp_path) == {f"results/{path}": content for path, content in MANY.items()}
 
 
-@pytest.mark.parametrize("archive", [b"no archive", b"", tar_of(MANY)[:-2000], b"\0" * 20_000])
-async def test_an_archive_that_is_none(tmp_path: Path, archive: bytes) -> None:
+@pytest.mark.parametrize("content", [b"no archive", b"", tar_of(MANY)[:-2000], b"\0" * 20_000])
+async def test_an_archive_that_is_none(tmp_path: Path, content: bytes) -> None:
     """The files are fetched one by one."""
-    await fetched(FarEnd(MANY, archive=archive), tmp_path)
+    await fetched(FarEnd(MANY, archive=content), tmp_path)
     assert on_disk(tmp_path) == MANY
 
 

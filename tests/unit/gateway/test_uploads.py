@@ -144,6 +144,35 @@ async def test_old_uploads_are_deleted(tmp_path: Path) -> None:
     assert store.used == 0
 
 
+async def test_one_of_many_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request about one upload does not read the customer's directory, which may have ten thousand."""
+    store = Uploads(tmp_path / "uploads", 10**9, 10**9)
+    store.open()
+    other = hashlib.sha256(b"other").hexdigest()
+    await store.append("ve1aaaaaa", other, 0, 5, chunks(b"ot"))
+
+    def scandir(path: Path) -> None:
+        raise AssertionError(f"{path} was read")
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert store.find("ve1aaaaaa", HASH) is None
+    await store.append("ve1aaaaaa", HASH, 0, len(CONTENT), chunks(CONTENT))
+    found, part = store.find("ve1aaaaaa", HASH), store.find("ve1aaaaaa", other)
+    assert found is not None
+    assert part is not None
+    assert (found.whole, found.length, part.whole, part.offset, part.length) == (
+        True,
+        len(CONTENT),
+        False,
+        2,
+        5,
+    )
+    assert store.used == len(CONTENT) + 5
+    store.remove("ve1aaaaaa", other)
+    store.remove("ve1aaaaaa", HASH)
+    assert (store.used, store.find("ve1aaaaaa", HASH), store.find("ve1aaaaaa", other)) == (0, None, None)
+
+
 async def test_foreign_files_are_left_alone(tmp_path: Path) -> None:
     """What is not an upload is neither counted nor deleted."""
     folder = tmp_path / "uploads" / "ve1aaaaaa"

@@ -140,6 +140,21 @@ async def test_full_disk(local: SiteFiles, root: Path, monkeypatch: pytest.Monke
     assert names(root) == [os.fsdecode(partial_name(b"a"))]
 
 
+async def test_a_sync_that_fails_meanwhile(
+    local: SiteFiles, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system reports a failed write to one sync only: the file does not get its name then."""
+    broken = "import os\ndef fdatasync(_): raise OSError(5, '')\nos.fdatasync = fdatasync\n"
+    modules = json.loads(program.modules())
+    (writing,) = (module for module in modules if module[0].endswith(".writing"))
+    writing[1] = broken + writing[1].replace("SYNC_BYTES = 64 * 1024 * 1024", "SYNC_BYTES = 1000")
+    text = json.dumps(modules).encode()
+    monkeypatch.setattr(program, "modules", lambda: text)
+    with pytest.raises(Transient, match="Input/output error"):
+        await local.write(str(root), "a", chunks(WHOLE), size=len(WHOLE), sha256=SHA256)
+    assert not (root / "a").exists()
+
+
 async def test_write_through_a_link(files: SiteFiles, root: Path, tmp_path: Path) -> None:
     """Neither a directory that is a link nor a target that is one leads outside."""
     (tmp_path / "outside").mkdir()
