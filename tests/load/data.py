@@ -29,7 +29,7 @@ from tests.ending import until_told
 from tests.load.data_place import Place, place, reference, resident
 
 GB, FILES, FILE_BYTES, ROUNDS = 10**9, 10_000, 1000, 3
-STAGED, JOBS = 1000, 10  # small inputs, and the jobs that share them
+JOBS = 10  # that share the small inputs
 GOAL_LARGE, GOAL_MANY, GOAL_MB = 0.8, 3.0, 120
 
 Say = Callable[[str], None]
@@ -63,6 +63,11 @@ class Figure:
         return statistics.median(theirs / ours for theirs, ours in pairs)
 
     @property
+    def last(self) -> str:
+        """The seconds of the last round."""
+        return f"{self.what} " + ", ".join(f"{who} {times[-1]:.1f}" for who, times in self.seconds.items())
+
+    @property
     def met(self) -> bool:
         return self.ratio() >= self.goal
 
@@ -89,8 +94,7 @@ class Bench:
         self.upload = Figure(f"upload, {large}", size, GOAL_LARGE)
         self.uploads = Figure(f"upload, {many} (packed first)", total, GOAL_MANY)
         self.stage = Figure(f"stage-in, {large}", size, GOAL_LARGE)
-        staged = f"{STAGED:,} inputs of 1 kB, {JOBS} jobs"
-        self.stages = Figure(f"stage-in, {staged}", STAGED * FILE_BYTES, GOAL_MANY)
+        self.stages = Figure(f"stage-in, {files:,} inputs of 1 kB, {JOBS} jobs", total, GOAL_MANY)
 
     @property
     def figures(self) -> tuple[Figure, ...]:
@@ -137,32 +141,33 @@ class Bench:
     async def _stage(self, number: int, large: Path, many: Path) -> None:
         """From the upload directory into the site, by the mover, which syncs each file to the disk.
 
-        The large file is compared with scp of the same round, once with a sync of the disk after it.
+        Compared with the uploads by scp of the same round; for the large file also with a sync after it.
         """
-        here, some = self._here, self._mine / "some"
-        some.mkdir()
-        for path in sorted(many.iterdir())[:STAGED]:
-            shutil.copy(path, some)
+        here = self._here
         self.stage.seconds.setdefault("scp", []).append(self.upload.seconds["scp"][-1])
         await self.stage.copy(
             "scp and sync", _synced(here.scp(str(large), here.remote(here.work / "durable")))
         )
-        await self.stages.copy("scp", here.scp("-r", str(some), here.remote(here.work / "some")))
+        self.stages.seconds.setdefault("scp", []).append(self.uploads.seconds["scp"][-1])
         with large.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         wanted = [reference(sha256, self._size, "large")]
 
         async def one() -> float:
-            here.wanting(f"LARGE-{number}", wanted)
+            here.wanting({f"LARGE-{number}": wanted})
             return await here.staged([f"LARGE-{number}"])
 
         await self.stage.take("provd", one)
-        parts = list(_parts(await asyncio.to_thread(_put_into, here.uploads, some), JOBS))
+        parts = list(_parts(await asyncio.to_thread(_put_into, here.uploads, many), JOBS))
         names = [f"MANY-{number}-{index}" for index in range(len(parts))]
 
         async def all_of_them() -> float:
-            for name, part in zip(names, parts, strict=True):
-                here.wanting(name, [reference(sha256, FILE_BYTES, sha256) for sha256 in part])
+            here.wanting(
+                {
+                    name: [reference(sha256, FILE_BYTES, sha256) for sha256 in part]
+                    for name, part in zip(names, parts, strict=True)
+                }
+            )
             return await here.staged(names)
 
         await self.stages.take("provd", all_of_them)
@@ -235,6 +240,7 @@ async def data_figures(say: Say, size: int = GB, files: int = FILES, rounds: int
             idle = [resident(process)[0] for process in processes]
             for number in range(1, rounds + 1):
                 await bench.round(number)
+                say(f"round {number}: " + "; ".join(figure.last for figure in bench.figures))
             peaks = [resident(process)[1] for process in processes]
     finally:
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)

@@ -6,7 +6,7 @@ import getpass
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -89,12 +89,18 @@ class Place:
         made = replace(JOB, spec=spec, slurm_name=f"ve-{number}", directory=str(directory), slurm_id="42")
         self.save(replace(made, state=State.RUNNING, reported=State.RUNNING))
 
-    def wanting(self, name: str, references: Iterable[DataReference]) -> None:
-        """Stores a job that waits for its inputs. `name`: also its number."""
-        spec = replace(
-            JOB.spec, job_id=name, customer=ALICE.address, provider=PROVIDER.address, data=tuple(references)
-        )
-        self.save(replace(JOB, spec=spec, slurm_name=name))
+    def wanting(self, jobs: Mapping[str, Iterable[DataReference]]) -> None:
+        """Stores jobs that wait for their inputs, all at once. A name is also the job's number."""
+        with self.ledger.write():
+            for name, references in jobs.items():
+                spec = replace(
+                    JOB.spec,
+                    job_id=name,
+                    customer=ALICE.address,
+                    provider=PROVIDER.address,
+                    data=tuple(references),
+                )
+                self.ledger.save_job(replace(JOB, spec=spec, slurm_name=name))
 
     async def staged(self, names: list[str]) -> float:
         """Returns the seconds from when the mover has seen the first job until the last one is ready."""
