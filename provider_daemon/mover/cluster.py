@@ -22,7 +22,7 @@ log = structlog.get_logger("provd.mover")
 
 STAGING_SECONDS = 86_400.0  # after which inputs that cannot be fetched are given up
 CLOSED_AT_ONCE = 1000
-STEPS_PER_CUSTOMER = 64  # at a time: each job to be staged needs memory for up to 1000 inputs
+STEPS_PER_CUSTOMER = 64  # at a time
 OVERLAP_SECONDS = 86_400.0
 AT_SITE = "the site's file system cannot be used at the moment"
 

@@ -76,6 +76,43 @@ class Slots:
             yield
 
 
+class Budget:
+    """At most `most` units of each customer are held at a time; who asks for more holds them alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held = Counter[str]()
+        self._waiting: dict[str, deque[tuple[int, asyncio.Future[None]]]] = {}
+
+    @asynccontextmanager
+    async def hold(self, customer: str, units: int) -> AsyncIterator[None]:
+        """First come, first served."""
+        units = min(units, self._most)
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(customer, deque()).append((units, turn))
+        self._grant(customer)
+        try:
+            await turn
+            yield
+        finally:
+            if turn.done() and not turn.cancelled():
+                self._held[customer] -= units
+            turn.cancel()
+            self._grant(customer)
+
+    def _grant(self, customer: str) -> None:
+        turns = self._waiting.get(customer, deque())
+        while turns and (turns[0][1].cancelled() or self._held[customer] + turns[0][0] <= self._most):
+            units, turn = turns.popleft()
+            if not turn.cancelled():
+                self._held[customer] += units
+                turn.set_result(None)
+        if not turns:
+            self._waiting.pop(customer, None)
+        if not self._held[customer]:
+            del self._held[customer]
+
+
 class Locks:
     """Locks by name, which exist only while somebody holds or awaits them."""
 
@@ -85,22 +122,30 @@ class Locks:
     @asynccontextmanager
     async def hold(self, *names: str) -> AsyncIterator[None]:
         """Several locks are always acquired in the order of their names, so that nobody waits in a circle."""
-        async with AsyncExitStack() as stack:
+        held: list[str] = []
+        try:
             for name in sorted(names):
-                await stack.enter_async_context(self._held(name))
+                await self._acquire(name)
+                held.append(name)
             yield
+        finally:
+            for name in held:
+                self._locks[name][0].release()
+                self._forget(name)
 
-    @asynccontextmanager
-    async def _held(self, name: str) -> AsyncIterator[None]:
+    async def _acquire(self, name: str) -> None:
         lock, users = self._locks.get(name, (asyncio.Lock(), 0))
         self._locks[name] = lock, users + 1
         try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks.pop(name)
-            if users > 1:
-                self._locks[name] = lock, users - 1
+            await lock.acquire()
+        except BaseException:
+            self._forget(name)
+            raise
+
+    def _forget(self, name: str) -> None:
+        lock, users = self._locks.pop(name)
+        if users > 1:
+            self._locks[name] = lock, users - 1
 
     def held(self, name: str) -> bool:
         """Returns whether somebody holds or awaits the lock."""

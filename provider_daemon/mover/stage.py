@@ -11,6 +11,7 @@ from provider_daemon.mover import paths
 from provider_daemon.mover.caches import Caches
 from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.facts import JobFacts
+from provider_daemon.mover.locks import Budget
 from provider_daemon.mover.paths import Place
 from provider_daemon.mover.ports import Site, remove
 from provider_daemon.mover.s3_folders import owner
@@ -23,6 +24,7 @@ from provider_daemon.transfers.writer import TransferWriter
 
 log = structlog.get_logger("provd.mover")
 
+STAGED_INPUTS = 2000  # of one customer at a time: each needs memory until it is linked
 # A batch of small inputs is stored with one request to the site; the mover has its content in memory.
 SMALL_BYTES, BATCH_BYTES, BATCH_INPUTS = 1024 * 1024, 4 * 1024 * 1024, 500
 
@@ -43,6 +45,7 @@ class Stager:
         self._store = store
         self._caches = caches
         self._datasets = datasets
+        self._budget = Budget(STAGED_INPUTS)
 
     async def stage(self, job: JobFacts, row: JobTransfer) -> None:
         """Sets the row to ready, or to failed if an input is refused for good. Raises Transient.
@@ -50,10 +53,11 @@ class Stager:
         The directory is made from nothing each time: as long as the row is not ready, nobody uses it.
         """
         try:
-            inputs = parse_all(job.references, self._policy)
-            _check_folders(inputs, job.customer)
-            await self._remove_elsewhere(job, row)
-            await self._fill(job, inputs)
+            async with self._budget.hold(job.customer, len(job.references)):
+                inputs = parse_all(job.references, self._policy)
+                _check_folders(inputs, job.customer)
+                await self._remove_elsewhere(job, row)
+                await self._fill(job, inputs)
         except Refused as error:
             if isinstance(error, NotThere | NotAllowed):
                 raise Transient(f"the inputs cannot be staged: {error}; check work_root") from None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from provider_daemon.errors import Transient
 from provider_daemon.mover import paths
 from provider_daemon.mover.backoff import FIRST_SECONDS, MOST_SECONDS, Backoff
-from provider_daemon.mover.locks import FairSlots, Locks, Slots
+from provider_daemon.mover.locks import Budget, FairSlots, Locks, Slots
 from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.spool import Spool
 
@@ -186,3 +186,57 @@ def test_old_files_leave_the_spool(tmp_path: Path) -> None:
         os.utime(tmp_path / name, (at, at))
     assert spool.clear(150.0) == 1
     assert [found.name for found in tmp_path.iterdir()] == ["new"]
+
+
+async def test_a_budget_is_shared_by_the_requests_of_a_customer() -> None:
+    """In their order, also past one that was cancelled; more than all of it is held alone."""
+    budget, inside = Budget(10), list[str]()
+    leave = {name: asyncio.Event() for name in "abcdx"}
+
+    async def hold(name: str, customer: str, units: int) -> None:
+        async with budget.hold(customer, units):
+            inside.append(name)
+            await leave[name].wait()
+
+    wanted = [
+        ("a", "ve1one", 6),
+        ("b", "ve1one", 6),
+        ("c", "ve1one", 100),
+        ("d", "ve1one", 3),
+        ("x", "ve1two", 9),
+    ]
+    tasks = {name: asyncio.create_task(hold(name, customer, units)) for name, customer, units in wanted}
+    await asyncio.sleep(0)
+    assert inside == ["a", "x"]
+    tasks["b"].cancel()
+    await asyncio.gather(tasks["b"], return_exceptions=True)
+    assert inside == ["a", "x"]
+    leave["a"].set()
+    await tasks["a"]
+    await asyncio.sleep(0)
+    assert inside == ["a", "x", "c"]
+    for event in leave.values():
+        event.set()
+    await asyncio.gather(*(task for name, task in tasks.items() if name != "b"))
+    assert inside == ["a", "x", "c", "d"]
+    async with budget.hold("ve1one", 10):
+        pass
+
+
+async def test_several_locks_are_all_or_none() -> None:
+    """Whoever is cancelled while he waits for one releases the others."""
+    locks = Locks()
+    async with locks.hold("b"):
+        waiting = asyncio.create_task(_held(locks, "c", "a", "b"))
+        await asyncio.sleep(0)
+        assert locks.held("a")
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert (locks.held("a"), locks.held("b"), locks.held("c")) == (False, True, False)
+    await _held(locks, "a", "b", "c")
+    assert not locks.held("b")
+
+
+async def _held(locks: Locks, *names: str) -> None:
+    async with locks.hold(*names):
+        return
