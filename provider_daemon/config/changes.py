@@ -30,6 +30,7 @@ FIXED: dict[Where, str] = {
 }
 """key that needs a restart -> reason; a reload applies all others"""
 
+POOL_ACCOUNT = "the jobs of all users of the pool are found by it"
 SERVED = "the list of clusters is read only at start"
 
 
@@ -50,7 +51,7 @@ def changes(running: Config, wanted: Config) -> Changes:
     changed, kept = list[str](), dict[str, str]()
     effect = _by_id(running)
     for where in differences(before, after):
-        if why := _fixed(where):
+        if why := _fixed(where) or _of_pool(where, running):
             kept[_shown(where)] = why
         else:
             changed.append(_shown(where))
@@ -72,6 +73,12 @@ def _fixed(where: Where) -> str:
     if len(where) == len(CLUSTER) and where[0] == CLUSTER[0]:
         return SERVED
     return next((why for pattern, why in FIXED.items() if _within(where, pattern)), "")
+
+
+def _of_pool(where: Where, running: Config) -> str:
+    """Returns why the account of a cluster with a pool stays."""
+    pooled = {cluster.id for cluster in running.clusters if cluster.accounts == "pool"}
+    return POOL_ACCOUNT if where[::2] == ("clusters", "account") and where[1] in pooled else ""
 
 
 def _within(where: Where, pattern: Where) -> bool:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from provider_daemon.config.changes import ANY, FIXED, SERVED, changes, differences
 from provider_daemon.config.model import ChainConfig, ClusterConfig, Config, parse
 from tests.unit.config.test_model import GOOD, SECOND
+from tests.unit.config.test_pool import POOLED
 from tests.unit.docs import page, table
 
 BEFORE = parse(GOOD + SECOND, "provd.toml")
@@ -157,3 +158,12 @@ def reach(value: Any, where: tuple[str, ...]) -> Any:
     for part in where:
         value = value.get(part)
     return value
+
+
+def test_the_account_of_a_pool_stays() -> None:
+    """The scheduler finds the jobs of all users by it; with shared accounts only new jobs use it."""
+    pooled = parse(POOLED, "provd.toml")
+    wanted = parse(POOLED.replace('account = "provd"', 'account = "other"'), "provd.toml")
+    found = changes(pooled, wanted)
+    assert (found.changed, list(found.kept)) == ((), ["clusters.HPC-1.account"])
+    assert found.config.clusters[0].account == "provd"
