@@ -103,6 +103,7 @@ async def _audit(
     from provider_daemon.chain.sign import LocalSigner
     from provider_daemon.clock import SystemClock
     from provider_daemon.config.fingerprint import fingerprint
+    from provider_daemon.config.pool_users import pool_users
     from provider_daemon.daemon.build import served_cluster
     from provider_daemon.job.site_root import site_root
     from provider_daemon.site_audit import jobs
@@ -110,6 +111,7 @@ async def _audit(
     from provider_daemon.site_audit.run import Parties, run
     from provider_daemon.site_audit.site import AuditSite
     from provider_daemon.site_audit.surroundings import hosts, surroundings
+    from provider_daemon.site_audit.verdicts import Judged
     from provider_daemon.slurm.connect import logins
 
     clock = SystemClock()
@@ -122,11 +124,18 @@ async def _audit(
         settings = await site.inspection.settings()
         home, resolved = await site.addresses(sorted(hosts(settings, loaded, cluster, more)))
         around = surroundings(settings, loaded, str(config), cluster, more, resolved, home)
-        first, second = _users(cluster)
-        roots = site_root(cluster.work_root, first), site_root(cluster.work_root, second)
-        parties = Parties(roots, (first, second))
         at = clock.now()
-        node, rows = await _cleaned(site, run(site, served, kind, parties, around))
+
+        async def played() -> tuple[tuple[str, str], str, tuple[Judged, ...]]:
+            users = (
+                await site.lease(cluster.work_root, pool_users(cluster.pool.users))
+                if cluster.pool
+                else ("", "")
+            )
+            roots = site_root(cluster.work_root, users[0]), site_root(cluster.work_root, users[1])
+            return users, *await run(site, served, kind, Parties(roots, users), around)
+
+        users, node, rows = await _cleaned(site, played())
     finally:
         await site.close()
     return Audit(
@@ -135,24 +144,12 @@ async def _audit(
         slurm_version=settings["SLURM_VERSION"],
         configuration=fingerprint(cluster),
         accounts=cluster.accounts,
-        users=parties.users,
+        users=users,
         image=kind.image,
         launcher=words,
         node=node,
         rows=rows,
     )
-
-
-def _users(cluster: "ClusterConfig") -> tuple[str, str]:
-    """Returns the Unix users of the two customers; "" twice for the login's own."""
-    from provider_daemon.config.pool_users import pool_users
-
-    if cluster.pool is None:
-        return "", ""
-    users = pool_users(cluster.pool.users)
-    if len(users) < 2:
-        raise typer.BadParameter("the pool must have two users for an audit", param_hint="CLUSTER")
-    return users[-2], users[-1]
 
 
 async def _cleaned(site: "AuditSite", running: "Coroutine[None, None, T]") -> "T":

@@ -5,13 +5,13 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from secrets import token_hex
 
-from provider_daemon.errors import ProvdError, Transient
+from provider_daemon.errors import ProvdError, Refused, Transient
 from provider_daemon.job.claim import CLAIMS
 from provider_daemon.ports import Clock, Submission
 from provider_daemon.site_audit.jobs import NAME, Probe
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.values import NotThere
-from provider_daemon.slurm import commands, parse, shown_job
+from provider_daemon.slurm import commands, lease_files, parse, shown_job
 from provider_daemon.slurm.commands import Command
 from provider_daemon.slurm.connect import SiteTransport
 from provider_daemon.slurm.inspect import Inspection
@@ -36,6 +36,8 @@ class AuditSite:
         self.inspection = Inspection(logins.main)
         self.started: list[Probe] = []
         self.expected: list[str] = []
+        self._leases: dict[str, str] = {}  # user -> work_root
+        self._holder = f"site-audit {token_hex(8)}"
         self._slurm_ids: dict[str, str] = {}
 
     async def close(self) -> None:
@@ -48,6 +50,23 @@ class AuditSite:
         if probe.user not in self._files:
             self._files[probe.user] = SiteFiles(self._logins.as_user(probe.user))
         return self._files[probe.user]
+
+    async def lease(self, work_root: str, users: Sequence[str]) -> tuple[str, str]:
+        """Takes two users of the pool that serve nobody, by lease files as the daemon's, until `clean`.
+
+        Raises Refused if fewer than two are free.
+        """
+        held = await self._lease_files(lease_files.read(work_root))
+        free = [user for user in users if user not in held][-2:]
+        if len(free) == 2:
+            self._leases = dict.fromkeys(free, work_root)
+            held = await self._lease_files(lease_files.claim(work_root, dict.fromkeys(free, self._holder)))
+        if len(free) < 2 or any(held.get(user) != self._holder for user in free):
+            raise Refused("fewer than two users of the pool are free: add users, or audit when one is free")
+        return free[0], free[1]
+
+    async def _lease_files(self, command: Command) -> Mapping[str, str]:
+        return lease_files.parse_leases(await ask(self._logins.main, "the lease files", command))
 
     def probe(self, root: str, user: str = "") -> Probe:
         """Returns a new job's name and directory."""
@@ -111,6 +130,8 @@ class AuditSite:
                 failures += await self._cancel_all()
                 for probe in self.started:
                     failures += await self._remove(probe)
+                for user, work_root in self._leases.items():
+                    failures += await self._give_back(user, work_root)
         except TimeoutError:
             failures.append(f"jobs and directories named {NAME}-*: no end after {CLEANING_SECONDS:g} s")
         return failures
@@ -136,6 +157,14 @@ class AuditSite:
                     await asyncio.sleep(0.5)
                     continue
             return
+
+    async def _give_back(self, user: str, work_root: str) -> list[str]:
+        command = lease_files.end(work_root, user, self._holder, 0)
+        try:
+            lease_files.parse_ended(await ask(self._logins.main, "the lease files", command))
+        except ProvdError as error:
+            return [f"{work_root}/{lease_files.DIRECTORY}/{user}: {error}"]
+        return []
 
     async def _remove(self, probe: Probe) -> list[str]:
         root, _, name = probe.directory.rpartition("/")

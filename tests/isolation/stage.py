@@ -142,6 +142,7 @@ class Stage:
         """Raises Wrong if a job or directory of an audit is there, or it reported one."""
         queue = self.site.run("squeue", "-h", "-o", "%j").stdout.split()
         left = [str(path) for path in self.site.work_root.rglob("provd-audit-*")]
+        left += [str(path) for path in self.site.work_root.glob(".provd-leases/*")]
         left += [
             str(path)
             for folder in ("/tmp", "/var/tmp", "/dev/shm")
