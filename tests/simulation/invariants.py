@@ -39,6 +39,12 @@ Once it is calm:
 15. A final report that signs results signs those of its job, with all bytes that were moved for it; one
     without them was not sent before its time; and no report waits for results (life.py, at every tick) when
     two thirds of the time between SLURM's limit and the chain's have passed.
+
+With a pool of Unix users (pool/site.py):
+
+16. A job runs as a user of the pool whose lease file names its customer. No user serves two customers at a
+    time: the last SLURM job of the one before ended at least a quarantine ago, and nothing of it is left.
+17. No file of a job that is open on chain is deleted when a user is returned.
 """
 
 from collections.abc import Callable

@@ -83,6 +83,7 @@ class Site:
         if wrong := self._mover.wrong_submission(order.name, order.inputs):
             self._world.wrong(wrong)
         job = self._add(order.name, self._plans[order.name], owner=self.owners.get(order.name, order.name))
+        job.user = order.user
         self._queue(job)
         # read from squeue, so never in the same second
         if self._may_be_copied() and self._world.strikes("name_is_stolen"):
@@ -339,7 +340,9 @@ class Site:
         record = job.now_at
         ended, elapsed = int(record.ended_at), record.elapsed(now)
         times = (int(record.submitted_at), int(record.started_at), ended, elapsed)
-        return Queued(job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name)
+        return Queued(
+            job.slurm_id, job.word(now), *times, tres="", reason=job.reason, name=job.name, user=job.user
+        )
 
     def sacct(self, slurm_ids: Collection[str], names: Collection[str]) -> list[AccountingRow]:
         """Returns what slurmdbd has by now.

@@ -92,6 +92,7 @@ class SlurmJob:
     repeated: bool = False
     forgotten: bool = False  # by slurmctld only: slurmdbd keeps an open record forever
     refused: bool = False  # sbatch refused it, and left a record all the same
+    user: str = ""  # the pool user that owns it, "" for the main user
     # grows with each change, so that a timer of an earlier stretch does nothing
     epoch: int = 0
 
@@ -151,6 +152,7 @@ class SlurmJob:
             reason="None",
             run=_as_recorded(record, self.plan.run(record.elapsed(now), record.nodes), closed=closed),
             directory=f"{self.submitted_name}.0a1b2c3d" if self.owner else "",
+            user=self.user,
         )
 
 

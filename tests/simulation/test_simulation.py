@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.mutants import MUTANTS, crashed, hunt
+from tests.simulation.pool.schedule import play as play_pool
 from tests.simulation.schedule import play
 
 SCHEDULES = 1000
+POOL_SCHEDULES = 15
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,6 +36,11 @@ def test_no_promise_breaks() -> None:
     print(played.stdout)
     assert played.returncode == 0, played.stdout + played.stderr
     assert "violations 0" in played.stdout
+
+
+def test_no_customer_gets_anothers_user() -> None:
+    """A few schedules of the third mode; `make simulate MODE=pool` plays more."""
+    assert [wrong for seed in range(POOL_SCHEDULES) for wrong in play_pool(seed).wrongs] == []
 
 
 def test_a_seed_plays_the_same_again() -> None:
