@@ -85,7 +85,8 @@ class Submission:
     """One submission: the finished batch script (directives first) and the job directory that it runs in.
 
     `inputs`: a directory at the site whose files are linked into `<directory>/inputs`; "" for none. `user`:
-    the pool user that submits and owns the job; "" for the main user.
+    the pool user that submits and owns the job; "" for the main user. `image`: the digest of the image that
+    the script runs, "" without one.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Submission:
     directory: str
     inputs: str = ""
     user: str = ""
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

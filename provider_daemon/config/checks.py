@@ -47,7 +47,7 @@ def contradictions(value: dict[str, Any]) -> Found:
         yield from _twice(where, cluster, clusters[:number])
         yield from _way_in(where, cluster)
         yield from _late(where, cluster)
-        yield from _launchers(where, cluster)
+        yield from _launchers(where, cluster, pulled="data" in value)
         yield from _pool(where, cluster, clusters[:number])
     yield from _customers(_table(value.get("customers")))
     yield from listening_contradictions(value)
@@ -111,8 +111,11 @@ def _late(where: Path, cluster: dict[str, Any]) -> Found:
         yield (*where, "report_margin_seconds"), f"{margin} is less than poll_seconds ({poll:g}): {late}"
 
 
-def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
-    """Rejects native programs by omission, and launchers that would parse a customer's words as their own."""
+def _launchers(where: Path, cluster: dict[str, Any], *, pulled: bool) -> Found:
+    """Rejects native programs by omission, and launchers that would parse a customer's words as their own.
+
+    `pulled`: a data mover pulls images.
+    """
     images = cluster.get("images")
     for number, image in enumerate(map(_table, images if isinstance(images, list) else [])):
         place = (*where, "images", number)
@@ -120,6 +123,8 @@ def _launchers(where: Path, cluster: dict[str, Any]) -> Found:
         words = [word for word in run if isinstance(word, str)] if isinstance(run, list) else []
         if problem := _started(image):
             yield next(((*place, key) for key in ("launcher", "run") if key in image), place), problem
+        elif image.get("launcher") and image.get("native") is not True and not pulled:
+            yield (*place, "launcher"), "the data mover pulls images: a [data] table is required"
         if problem := launcher_problem(words):
             yield (*place, "run"), problem
 

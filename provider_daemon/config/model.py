@@ -33,6 +33,7 @@ _ENDPOINT, _LISTEN, _FINGERPRINT = (
     r"^(SHA256:[A-Za-z0-9+/]{43})?$",
 )
 _POOL_USERS = r"^[a-z_][a-z0-9_-]*(\[[0-9]{1,4}-[0-9]{1,4}\])?$"
+_REGISTRY = r"^(http://)?[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$"
 _URL = r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?$"
 SHAPES = {
     **names.SHAPES,
@@ -41,6 +42,7 @@ SHAPES = {
     _ENDPOINT: "must be host:port, or https://host:port for TLS",
     _LISTEN: "must be address:port",
     _POOL_USERS: "must be a user name of a-z, 0-9, '_' and '-', or a pattern such as provd-c[001-050]",
+    _REGISTRY: "must be host or host:port, or http://host:port without TLS",
     _URL: "must be http:// or https:// with a host, without query",
     ADDRESS: "must be an account address (ve1...)",
     _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
@@ -167,13 +169,15 @@ class ClusterDataConfig(_Strict):
     """Retention and limits of job directories on one cluster; 0 means no limit.
 
     `results_days`: days after a job's end until its directory is deleted. `cache_gb`: the size of the cache
-    of inputs below work_root. `datasets`: name -> directory or file at the site, for `site:<name>`.
+    of inputs below work_root, `images_gb` that of images. `datasets`: name -> directory or file at the site,
+    for `site:<name>`.
     """
 
     results_days: float = Field(default=14.0, gt=0, le=3650)
     scratch_quota_gb: int = Field(default=0, ge=0)
     inodes: int = Field(default=0, ge=0)
     cache_gb: int = Field(default=100, ge=0)
+    images_gb: int = Field(default=200, ge=0)
     datasets: dict[Name, SafePath] = {}
 
 
@@ -233,7 +237,9 @@ class DataConfig(_Strict):
     although their addresses are private (`name`, or `name:port` for a port other than 80 and 443).
     `forbidden_networks`: public networks of the site, which are never fetched from. `results_seconds`: how
     long a final report waits for the manifest of the results. `mib_per_second`: bandwidth limit of all
-    transfers together, 0 for none.
+    transfers together, 0 for none. `registries`: where images may come from, as `host[:port]`
+    (`http://host:port` without TLS). `blocked_images`: patterns of references and digests. `image_keys`:
+    files with public keys; if there are any, only images that one of them signed run.
     """
 
     path: SafePath = "/var/lib/provd-mover/transfers.sqlite"
@@ -250,6 +256,11 @@ class DataConfig(_Strict):
     transfers: int = Field(default=4, ge=1, le=64)
     mib_per_second: int = Field(default=0, ge=0)
     results_seconds: float = Field(default=300.0, ge=0, le=86400)
+    registries: list[Annotated[str, StringConstraints(pattern=_REGISTRY)]] = []
+    blocked_images: list[str] = []
+    image_keys: list[str] = []
+    image_architecture: Literal["amd64", "arm64", "ppc64le"] = "amd64"
+    max_image_gb: int = Field(default=20, ge=1)
     metrics_listen: Listen = DATA_METRICS_LISTEN
 
 

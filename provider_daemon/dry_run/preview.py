@@ -9,6 +9,7 @@ from provider_daemon.config.model import ClusterConfig
 from provider_daemon.daemon.build import served_cluster
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Terms, admit
+from provider_daemon.job.data import needs_image
 from provider_daemon.job.lifecycle import Job, wall_limit
 from provider_daemon.job.spec import Spec, Workload
 from provider_daemon.job.state import State
@@ -19,6 +20,7 @@ from provider_daemon.template.program import image, program_of
 from provider_daemon.template.values import BadValue
 
 QUEUE = "standard"
+NO_IMAGE = f"sha256:{'0' * 64}"  # stands for the digest, which only a registry knows
 
 
 def preview(template: Template, settings: Mapping[str, str], cluster: ClusterConfig, chain_id: str) -> str:
@@ -54,4 +56,4 @@ def preview(template: Template, settings: Mapping[str, str], cluster: ClusterCon
         raise ConfigError([str(error)]) from None
     wall = wall_limit(spec.max_runtime_seconds, known.margin_seconds)
     job = Job(spec, program, wall, 0.0, state=State.PENDING, reported=State.PENDING, promised=State.PENDING)
-    return render(known.batch(job, known.directory(job)))
+    return render(known.batch(job, known.directory(job), NO_IMAGE if needs_image(job) else ""))

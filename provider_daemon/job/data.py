@@ -33,15 +33,27 @@ def brings_data(spec: Spec) -> bool:
     return bool(spec.data or spec.inputs_pointer)
 
 
+def needs_image(job: Job) -> bool:
+    """Returns whether the job's image must be in the site's cache before the job is submitted."""
+    return bool(job.program and job.program.contained and job.program.contained.needs_image)
+
+
 def refuse_inputs(job: Job, transfer: Transfer | None) -> Job:
-    """Returns the job as failed if its inputs cannot be had. Only for a job that would be submitted now."""
+    """Returns the job as failed if its image or its inputs cannot be had.
+
+    Only for a job that would be submitted now.
+    """
+    if transfer is not None and transfer.image_refusal and needs_image(job):
+        return replace(job, state=State.FAILED, message=f"image: {transfer.image_refusal}", intent_at=None)
     if transfer is None or transfer.inputs is not InputState.FAILED or not brings_data(job.spec):
         return job
     return replace(job, state=State.FAILED, message=f"inputs: {transfer.detail}", intent_at=None)
 
 
 def inputs_ready(job: Job, transfer: Transfer | None) -> bool:
-    """Returns whether the job can be submitted as far as its inputs are concerned."""
+    """Returns whether the job can be submitted as far as its image and its inputs are concerned."""
+    if needs_image(job) and not (transfer and transfer.image):
+        return False
     return not brings_data(job.spec) or (transfer is not None and transfer.inputs is InputState.READY)
 
 
@@ -79,7 +91,8 @@ def settle(job: Job, transfer: Transfer | None, now: float, latest: float, polic
     if transfer is None:
         return replace(job, settled_at=now)
     # A manifest is final when it is there. Only the delivery is under way, which its target can delay.
-    return replace(job, settled_at=now, usage=whole_usage(usage, transfer), results=transfer.results)
+    usage, image = whole_usage(usage, transfer), job.image or transfer.image
+    return replace(job, settled_at=now, usage=usage, results=transfer.results, image=image)
 
 
 def _report_from(job: Job, measured_at: float) -> float:

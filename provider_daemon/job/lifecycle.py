@@ -529,10 +529,9 @@ def doubt(job: Job, since: float, chain_ahead: float) -> Job:
     return job if known else replace(job, intent_at=since)
 
 
-def intend(job: Job, now: float, directory: str = "") -> Job:
-    return replace(
-        job, intent_at=now, attempt=job.attempt + 1, directory=directory or job.directory, claims=True
-    )
+def intend(job: Job, now: float, directory: str = "", image: str = "") -> Job:
+    directory, attempt = directory or job.directory, job.attempt + 1
+    return replace(job, intent_at=now, attempt=attempt, directory=directory, image=image, claims=True)
 
 
 def defer(job: Job, answer: str) -> Job:

@@ -29,7 +29,8 @@ class Transfer:
     made and a delivery, if one was requested, has ended: the final report can be sent. `results` is None
     until there is a manifest. `over_quota`: why a running job must be ended, "" if it need not. The integral
     of the size of the job's directory over the time of the job, `storage_byte_seconds`, is final when the
-    job is settled.
+    job is settled. `image`: the digest of its image, once that is in the site's cache; `image_refusal`: why
+    it never will be.
     """
 
     inputs: InputState = InputState.READY
@@ -41,3 +42,5 @@ class Transfer:
     results: Results | None = None
     over_quota: str = ""
     storage_byte_seconds: int = 0
+    image: str = ""
+    image_refusal: str = ""

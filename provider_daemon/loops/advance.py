@@ -177,14 +177,14 @@ class Advance:
         for waits in waiting:
             step = Step(waits.job)
             if self._slots.admits(waits.job.spec):
-                step = self._step(waits.job, slots, moved.get(waits.job.name, Transfer()).staged)
+                step = self._step(waits.job, slots, moved.get(waits.job.name, Transfer()))
             if step.order is not None:
                 slots += 1
                 self._slots.took(waits.job.spec)
             steps.append(step)
         return steps
 
-    def _step(self, job: Job, active: int, inputs: str) -> Step:
+    def _step(self, job: Job, active: int, transfer: Transfer) -> Step:
         full = self._served.max_jobs and active >= self._served.max_jobs
         if (
             full
@@ -194,8 +194,8 @@ class Advance:
             return Step(job)
         try:
             directory = self._served.directory(job)
-            script = render(self._served.batch(job, directory, inputs=bool(inputs)))
-            order = Submission(job.name, script, directory, inputs, job.user)
+            script = render(self._served.batch(job, directory, transfer.image, inputs=bool(transfer.staged)))
+            order = Submission(job.name, script, directory, transfer.staged, job.user, transfer.image)
         except Refused as reason:
             return Step(replace(job, state=State.FAILED, message=str(reason), intent_at=None))
         return Step(job, Submit(), order)
@@ -281,7 +281,7 @@ class Advance:
             for job in jobs:
                 job_id, order = job.spec.job_id, orders[job.spec.job_id]
                 if _may_be_sent(job) and job_id in admitted and job.user == order.user:
-                    self._ledger.save_job(intend(job, now, order.directory))
+                    self._ledger.save_job(intend(job, now, order.directory, order.image))
                     self._ledger.add_event(
                         job_id, EventKind.INTENT, f"sbatch {order.name}, attempt {job.attempt + 1}", now
                     )

@@ -10,6 +10,7 @@ from provider_daemon.errors import Refused
 from provider_daemon.job.admission import SitePolicy
 from provider_daemon.job.customer_limits import CustomerPolicy
 from provider_daemon.job.data import DataPolicy
+from provider_daemon.job.images import image_directory
 from provider_daemon.job.leases import needs_user
 from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.job.site_root import site_root
@@ -75,7 +76,7 @@ class ServedCluster:
     def batch(self, job: Job, directory: str, image: str = "", *, inputs: bool = False) -> Batch:
         """Returns the contents of the batch script. The job must have a program.
 
-        `image`: the directory of its image in the cache, if it runs contained in one. `inputs`: it has some.
+        `image`: the digest of its image in the cache, if it runs contained in one. `inputs`: it has some.
         """
         assert job.program is not None
         spec = job.spec
@@ -84,7 +85,8 @@ class ServedCluster:
         started = Launch(job.program.wrapper, tuple(fill(part, places) for part in job.program.launcher))
         if job.program.contained:
             below = relative(working_directory)
-            facts = LaunchFacts(directory, image, below, inputs=inputs, wrapper=job.program.wrapper)
+            place = image_directory(self.work_root, image) if image else ""
+            facts = LaunchFacts(directory, place, below, inputs=inputs, wrapper=job.program.wrapper)
             started = launch(job.program.contained, facts)
         return Batch(
             name=job.name,

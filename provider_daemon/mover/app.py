@@ -19,6 +19,7 @@ from provider_daemon.config.model import ClusterConfig, Config, DataConfig
 from provider_daemon.encryption import identity
 from provider_daemon.encryption.identity import Keyring
 from provider_daemon.errors import ConfigError
+from provider_daemon.job.images import images_of
 from provider_daemon.job.site_root import site_root
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.loops.runner import Loop, run_periodically
@@ -29,6 +30,7 @@ from provider_daemon.mover.audited import AuditedWriter
 from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.images import ImagePolicy, Images, policy_keys
 from provider_daemon.mover.locks import FairSlots, Slots
 from provider_daemon.mover.metrics import Figures, MoverCollector
 from provider_daemon.mover.opener import AgeEncryption, KeyringOpener
@@ -36,15 +38,18 @@ from provider_daemon.mover.pace import Bandwidth
 from provider_daemon.mover.quota import to_measure
 from provider_daemon.mover.retention import count_orphans
 from provider_daemon.mover.spool import Spool
+from provider_daemon.mover.storage import GB
 from provider_daemon.mover.upload import HttpUploader
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
+from provider_daemon.site_files.images import ImageStore
 from provider_daemon.site_files.requests import LONG_WORKERS
 from provider_daemon.slurm.connect import SiteTransport, login_at, logins
 from provider_daemon.slurm.logins import SiteLogins
 from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import InputPolicy
+from provider_daemon.sources.registry import Registries
 from provider_daemon.sources.s3 import read_endpoint
 from provider_daemon.sources.sources import Sources
 from provider_daemon.transfers.writer import TransferWriter
@@ -125,10 +130,43 @@ class Mover:
         manifests, sending = Slots(FairSlots(LONG_WORKERS)), Slots(FairSlots(LONG_WORKERS - 1), self._slots)
         deliverer = Deliverer(files, self.store, self._uploader, keys, encryption, self.bandwidth, sending)
         policy = InputPolicy.of(self._data, cluster.data.datasets, uploads=self._config.gateway is not None)
+        images = self._images(cluster, ImageStore(site.main, images_of(cluster.work_root)), files, slots)
         parts = cluster_parts(
-            cluster, policy, files, self._ledger, self.store, fetcher, deliverer, manifests, self.clock
+            cluster,
+            policy,
+            files,
+            self._ledger,
+            self.store,
+            fetcher,
+            deliverer,
+            manifests,
+            images,
+            self.clock,
         )
         return Served(cluster, files, site, parts)
+
+    def _images(self, cluster: ClusterConfig, store: ImageStore, files: SiteFiles, slots: Slots) -> Images:
+        data = self._data
+        return Images(
+            cluster.id,
+            f"{cluster.work_root.rstrip('/')}/",
+            cluster.data.images_gb * GB,
+            ImagePolicy(
+                data.image_architecture,
+                tuple(data.blocked_images),
+                data.max_image_gb * GB,
+                policy_keys(data.image_keys),
+                squash=any(image.launcher == "pyxis" for image in cluster.images),
+            ),
+            Registries(Http(InputPolicy.of(data, {}, uploads=False), ca_file=data.ca_file), data.registries),
+            store,
+            files,
+            self.store,
+            Path(data.spool),
+            self.bandwidth,
+            slots,
+            self.clock,
+        )
 
     def _loops(self, served: Served) -> list[Loop]:
         name = served.cluster.name
@@ -220,6 +258,7 @@ class Cleaning:
         cluster, caches = self._served.cluster, self._served.parts.caches
         name = cluster.name
         self._figures.cache[name] = await caches.evict()
+        await self._served.parts.images.evict()
         if self._ticks % RARELY == 0:
             before = self._clock.now() - UNUSED_SECONDS
             files = await caches.sweep(before) + self._spool.clear(before)

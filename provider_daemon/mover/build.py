@@ -11,6 +11,7 @@ from provider_daemon.mover.cluster import ClusterMover, Work
 from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.images import Images
 from provider_daemon.mover.locks import Slots
 from provider_daemon.mover.plan import Step
 from provider_daemon.mover.ports import Ledger, Site
@@ -32,6 +33,7 @@ class ClusterParts:
 
     mover: ClusterMover
     caches: Caches
+    images: Images
     quota: Quota
 
 
@@ -44,6 +46,7 @@ def cluster_parts(
     fetcher: Fetcher,
     deliverer: Deliverer,
     manifests: Slots,
+    images: Images,
     clock: Clock,
 ) -> ClusterParts:
     limits = cluster.data
@@ -56,18 +59,23 @@ def cluster_parts(
     caches = Caches(cache_of, lambda: ledger.leased_users(cluster.id) if cluster.pool else ())
     stager = Stager(cluster.work_root, policy, site, store, caches, Datasets(limits.datasets, site))
     steps = _steps(
-        stager, Results(site, store, manifests, clock.now), deliverer, Retention(site, store, clock.now)
+        images,
+        stager,
+        Results(site, store, manifests, clock.now),
+        deliverer,
+        Retention(site, store, clock.now),
     )
     mover = ClusterMover(
         cluster.id, cluster.work_root, limits.results_days * DAY, ledger, store, steps, clock
     )
-    return ClusterParts(mover, caches, Quota(site, store, limits, clock.now))
+    return ClusterParts(mover, caches, images, Quota(site, store, limits, clock.now))
 
 
 def _steps(
-    stager: Stager, results: Results, deliverer: Deliverer, retention: Retention
+    images: Images, stager: Stager, results: Results, deliverer: Deliverer, retention: Retention
 ) -> Mapping[Step, Work]:
     return {
+        Step.IMAGE: images.provide,
         Step.STAGE: stager.stage,
         Step.MANIFEST: results.list,
         Step.DELIVER: deliverer.deliver,

@@ -181,6 +181,12 @@ class ClusterMover:
             self.counts.add(step, "failed")
             log.warning("inputs_failed", job=job.job_id, why=str(error), next="the job is reported failed")
             return
+        if step is Step.IMAGE and now - row.seen_at >= STAGING_SECONDS:
+            hours = STAGING_SECONDS / 3600
+            self._store.image_refused(job.name, f"not pulled within {hours:g} hours: {_public(error)}")
+            self.counts.add(step, "failed")
+            log.warning("image_refused", job=job.job_id, why=str(error), next="the job is reported failed")
+            return
         wait = self._backoff.failed(f"{job.name} {step}", now)
         self.counts.add(step, "retried")
         if step is Step.STAGE:

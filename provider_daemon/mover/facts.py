@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from provider_daemon.job.data import needs_image
 from provider_daemon.job.leases import needs_user
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.references import DataReference
@@ -17,7 +18,8 @@ class JobFacts:
     `over`: nothing of the job can run any more, and its directory does not change. `ran`: it was in SLURM.
     `directory`: at the site, "" while the ledger does not know it. `closed_at` in seconds since the epoch,
     None while the job is open. `wall_seconds`: how long it ran, once that is measured. `user`: its Unix user
-    at the site, "" for the shared one.
+    at the site, "" for the shared one. `image`: the reference of the image that it runs contained in, ""
+    without one.
     """
 
     name: str
@@ -34,6 +36,7 @@ class JobFacts:
     closed_at: float | None = None
     wall_seconds: int | None = None
     user: str = ""
+    image: str = ""
 
 
 def facts_of(job: Job, pooled: bool = False) -> JobFacts:
@@ -54,6 +57,7 @@ def facts_of(job: Job, pooled: bool = False) -> JobFacts:
         closed_at=job.closed_at,
         wall_seconds=job.usage.wall_clock_seconds if job.usage else None,
         user=job.user,
+        image=job.program.image if job.program and needs_image(job) else "",
     )
 
 

@@ -4,6 +4,7 @@ Theory of operation. A job passes through these steps, each of which may fail, b
 
   ADD      A row is written for a job that the mover sees for the first time.
   NOTE     The row repeats the job's directory, its end and its expiry from the ledger.
+  IMAGE    The job's image is put into the site's cache, or refused.
   STAGE    All inputs are fetched, verified and linked; only then the row says "ready". The daemon submits the
            job only if it says so.
   UNSTAGE  The staging directory is deleted: the job is closed, so nobody links from it any more.
@@ -34,6 +35,7 @@ EXPIRED = "the results expired before they could be listed"
 class Step(StrEnum):
     ADD = "add"
     NOTE = "note"
+    IMAGE = "image"
     STAGE = "stage"
     UNSTAGE = "unstage"
     NO_MANIFEST = "no_manifest"
@@ -62,15 +64,23 @@ def next_step(
     if outdated(job, row, retention_seconds):
         return Step.NOTE
     if not job.over:
-        ready = row.transfer.inputs is not InputState.WAITING
-        moved = bool(row.staging) and row.staging != paths.staged_for(work_root, job)
-        failed = row.transfer.inputs is InputState.FAILED
-        return Step.STAGE if job.stageable and not failed and (not ready or moved) else None
+        return _staging(job, row, work_root)
     if job.closed_at is not None and row.staging and row.unstaged_at is None:
         return Step.UNSTAGE
     if not row.transfer.settled:
         return _settling(job, row, now)
     return Step.DELETE if _deletable(job, row, now) else None
+
+
+def _staging(job: JobFacts, row: JobTransfer, work_root: str) -> Step | None:
+    if not job.stageable:
+        return None
+    if job.image and not (row.transfer.image or row.transfer.image_refusal):
+        return Step.IMAGE
+    ready = row.transfer.inputs is not InputState.WAITING
+    moved = bool(row.staging) and row.staging != paths.staged_for(work_root, job)
+    failed = row.transfer.inputs is InputState.FAILED
+    return Step.STAGE if not failed and (not ready or moved) else None
 
 
 def outdated(job: JobFacts, row: JobTransfer, retention_seconds: float) -> bool:

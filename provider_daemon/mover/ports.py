@@ -77,6 +77,12 @@ class Site(Protocol):
     ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
 
 
+class ImageStore(Protocol):
+    """The images at the site: site_files.images.ImageStore."""
+
+    async def put(self, name: str, chunks: Chunks) -> None: ...
+
+
 class Source(Protocol):
     """Where inputs come from. Raises InputRefused (final) and Transient."""
 

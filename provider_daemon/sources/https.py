@@ -105,12 +105,16 @@ class Session:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Follows redirects, each one checked like the first URL; the answer has any other status.
 
+        A redirect to another host gets no Authorization.
+
         Raises InputRefused and Transient.
         """
         first = url
         for _ in range(redirects + 1):
             self._check(url)
-            response = await self._request(url, headers, first)
+            own = url.origin == first.origin
+            sent = headers if own else {k: v for k, v in headers.items() if k != "Authorization"}
+            response = await self._request(url, sent, first)
             if response.status not in REDIRECTS:
                 break
             response.close()

@@ -14,7 +14,7 @@ from provider_daemon.errors import ConfigError, Transient
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE_MODE = 0o640  # the daemon and the gateway read the file by its group
 
 

@@ -83,3 +83,13 @@ class Cached:
     ctime_ns: int
     inode: int
     last_used_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CachedImage:
+    """A whole image in the cache of a site; `size` in bytes."""
+
+    cluster_id: str
+    digest: str
+    size: int
+    last_used_at: float

@@ -33,6 +33,8 @@ CREATE TABLE jobs (
     delivery_detail  TEXT NOT NULL DEFAULT '',    -- why it failed, or what it waits for
     closed_at        REAL,                        -- as in the ledger
     expires_at       REAL,                        -- when the results may be deleted
+    image            TEXT NOT NULL DEFAULT '',    -- the digest of the image, once it is in the cache
+    image_refusal    TEXT NOT NULL DEFAULT '',    -- why it never will be
     deleted_at       REAL                         -- when they were; also of a job that never had a directory
 ) STRICT;
 
@@ -64,3 +66,14 @@ CREATE TABLE cached (
 ) STRICT;
 
 CREATE INDEX cached_use ON cached (cluster_id, last_used_at);
+
+-- Whole images in the cache of a site. A row is written after the image, and deleted before it.
+CREATE TABLE images (
+    cluster_id   TEXT NOT NULL,
+    digest       TEXT NOT NULL,
+    size         INTEGER NOT NULL,
+    last_used_at REAL NOT NULL,
+    PRIMARY KEY (cluster_id, digest)
+) STRICT;
+
+CREATE INDEX jobs_image ON jobs (cluster_id, image) WHERE image <> '' AND closed_at IS NULL;

@@ -97,6 +97,8 @@ def job_of(row: sqlite3.Row) -> JobTransfer:
             results=None if root is None else Results(root, row["results_files"], row["results_bytes"]),
             over_quota=row["over_quota"],
             storage_byte_seconds=row["byte_seconds"],
+            image=row["image"],
+            image_refusal=row["image_refusal"],
         ),
         directory=row["directory"],
         staging=row["staging"],

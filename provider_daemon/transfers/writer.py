@@ -15,7 +15,14 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.transfer import Results
 from provider_daemon.text import cut
 from provider_daemon.transfers import file
-from provider_daemon.transfers.rows import Cached, Delivery, JobTransfer, ManifestLine, path_bytes
+from provider_daemon.transfers.rows import (
+    Cached,
+    CachedImage,
+    Delivery,
+    JobTransfer,
+    ManifestLine,
+    path_bytes,
+)
 from provider_daemon.transfers.store import job_of, manifest_page
 
 _CACHED = [field.name for field in fields(Cached)]  # dataclasses.astuple copies each value
@@ -118,6 +125,45 @@ class TransferWriter:
     def set_unstaged(self, name: str, now: float) -> None:
         """Records that the directory with the staged inputs is deleted."""
         self._run("UPDATE jobs SET unstaged_at = ? WHERE name = ? AND unstaged_at IS NULL", now, name)
+
+    # --- images ---
+
+    def image_ready(self, name: str, cluster_id: str, digest: str, now: float) -> None:
+        """Gives a job an image of the cache, which stays as long as the job is open."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE jobs SET image = ?, image_refusal = '' WHERE name = ? AND image = ''", (digest, name)
+            )
+            self._db.execute(
+                "UPDATE images SET last_used_at = ? WHERE cluster_id = ? AND digest = ?",
+                (now, cluster_id, digest),
+            )
+
+    def image_refused(self, name: str, why: str) -> None:
+        self._run(
+            "UPDATE jobs SET image_refusal = ? WHERE name = ? AND image = ''", cut(why, MAX_DETAIL), name
+        )
+
+    def has_image(self, cluster_id: str, digest: str) -> bool:
+        return bool(self._all("SELECT 1 FROM images WHERE cluster_id = ? AND digest = ?", cluster_id, digest))
+
+    def images(self, cluster_id: str) -> list[CachedImage]:
+        """Returns all images of the cluster's cache, the least recently used first."""
+        query = "SELECT * FROM images WHERE cluster_id = ? ORDER BY last_used_at, digest"
+        return [CachedImage(**dict(row)) for row in self._all(query, cluster_id)]
+
+    def add_image(self, cluster_id: str, digest: str, size: int, now: float) -> None:
+        self._run("INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?)", cluster_id, digest, size, now)
+
+    def drop_image(self, cluster_id: str, digest: str) -> bool:
+        """Deletes the row unless an open job was given the image. Returns whether it did."""
+        with self._transaction():
+            done = self._db.execute(
+                "DELETE FROM images WHERE cluster_id = ?1 AND digest = ?2 AND NOT EXISTS"
+                " (SELECT 1 FROM jobs WHERE cluster_id = ?1 AND image = ?2 AND closed_at IS NULL)",
+                (cluster_id, digest),
+            )
+        return done.rowcount > 0
 
     # --- results ---
 

@@ -135,7 +135,7 @@ def test_the_shipped_example_loads(tmp_path: Path) -> None:
     """What `provd config print-default` prints is without mistakes as it stands."""
     path = tmp_path / "provd.toml"
     path.write_text(default_toml())
-    assert load(path).clusters[0].images[0].run[0] == "apptainer"
+    assert load(path).clusters[0].images[0].launcher == "bubblewrap"
 
 
 @pytest.mark.parametrize(

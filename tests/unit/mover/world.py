@@ -9,16 +9,21 @@ from pathlib import Path
 
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.errors import Refused
+from provider_daemon.job.images import IMAGES
 from provider_daemon.job.references import DataReference
 from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.fetch import Fetcher
+from provider_daemon.mover.images import ImagePolicy, Images
 from provider_daemon.mover.locks import FairSlots, Slots
 from provider_daemon.mover.pace import Bandwidth
+from provider_daemon.mover.ports import ImageStore
 from provider_daemon.mover.spool import Spool
 from provider_daemon.mover.targets import Target
+from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import InputPolicy
+from provider_daemon.sources.registry import Registries
 from provider_daemon.transfers.rows import JobTransfer
 from provider_daemon.transfers.store import TransferStore
 from provider_daemon.transfers.writer import TransferWriter
@@ -135,6 +140,18 @@ class FakeCipher:
         yield content.removeprefix(b"encrypted:")
 
 
+@dataclass(frozen=True, slots=True)
+class FakeImages:
+    """Keeps the archives of images on the fake site."""
+
+    site: FakeSite
+
+    async def put(self, name: str, chunks: AsyncIterator[bytes]) -> None:
+        content = b"".join([chunk async for chunk in chunks])
+        for file, each in (("image.tar", content), ("whole", b"")):
+            self.site.put(f"{WORK_ROOT}/{IMAGES}/{name}/{file}", each)
+
+
 class World:
     """`start` begins a mover's life; `run` lets it work until nothing is left to do at this time."""
 
@@ -149,6 +166,10 @@ class World:
         self.ledger = FakeLedger()
         self.clock = FakeClock()
         self.cipher: FakeCipher | None = FakeCipher()
+        self.registries: list[str] = []
+        self.image_policy = ImagePolicy()
+        self.image_store: ImageStore | None = None
+        self.image_bytes = 0
         self.cluster = ClusterConfig.model_validate(
             {
                 "id": CLUSTER,
@@ -186,6 +207,20 @@ class World:
             fetcher,
             deliverer,
             slots,
+            Images(
+                CLUSTER,
+                f"{WORK_ROOT}/",
+                self.image_bytes,
+                self.image_policy,
+                Registries(Http(self.policy), self.registries),
+                self.image_store or FakeImages(self.site),
+                self.site,
+                self.writer,
+                self.spool,
+                bandwidth,
+                slots,
+                self.clock,
+            ),
             self.clock,
         )
         return self.parts
@@ -226,8 +261,12 @@ class World:
 
     # --- what happens to a job ---
 
-    def add(self, name: str, *references: DataReference, outputs_pointer: str = "") -> JobFacts:
-        job = JobFacts(name, f"JOB-{name}", CLUSTER, CUSTOMER, references, outputs_pointer, stageable=True)
+    def add(
+        self, name: str, *references: DataReference, outputs_pointer: str = "", image: str = ""
+    ) -> JobFacts:
+        job = JobFacts(
+            name, f"JOB-{name}", CLUSTER, CUSTOMER, references, outputs_pointer, stageable=True, image=image
+        )
         self.ledger.all[name] = job
         return job
 

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provider_daemon.errors import Refused
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.job.containment import Containment, Launcher
 from provider_daemon.slurm.launchers import PROGRAMS, LaunchFacts, launch
 from provider_daemon.slurm.script import render
@@ -19,14 +20,22 @@ from tests.unit.slurm.test_script import BATCH, HOSTILE, TEXT
 
 RECORD = '#!/bin/bash\ncd "${0%/*}" && printf "%s\\0" "$@" >argv && env -0 >environ\n'
 SLURM = {
+    "SLURM_JOB_ID": "7",
     "SLURM_PROCID": "3",
     "SLURM_CONF": "/etc/slurm/slurm.conf",
     "SLURM_STEP_GPUS": "0,1",
     "KRB5CCNAME": "/tmp/ticket",
 }
 FACTS = LaunchFacts("/scratch/ve-1.0a", "/scratch/.provd-images/ab", "./runs/a")
-VARIABLES = st.dictionaries(st.from_regex(r"[A-Z]{1,4}_X", fullmatch=True), TEXT | st.sampled_from(HOSTILE))
+VARIABLES = st.dictionaries(st.from_regex(r"V[A-Z]{1,4}_X", fullmatch=True), TEXT | st.sampled_from(HOSTILE))
 WORDS = st.lists(TEXT | st.sampled_from(["--bind", "--", *HOSTILE]), max_size=4)
+
+
+def unclaimed(root: Path) -> str:
+    """The directory of a job below `root`, in which nobody has claimed a job."""
+    (root / CLAIMS).mkdir(exist_ok=True)
+    (root / CLAIMS / BATCH.name).unlink(missing_ok=True)
+    return f"{root}/{BATCH.name}"
 
 
 class Recorder:
@@ -55,6 +64,7 @@ class Recorder:
             contained=True,
             argv=argv,
             environment=environment,
+            directory=unclaimed(self.directory),
         )
         path = f"{self.directory}:{os.environ['PATH']}"
         done = subprocess.run(
@@ -185,7 +195,7 @@ def contained(directory: Path, command: str, **limits: int | bool) -> subprocess
         launcher=started.launcher,
         contained=True,
         argv=("/bin/bash", "-c", command),
-        directory=str(directory),
+        directory=unclaimed(directory.parent),
     )
     return subprocess.run(
         ["bash"],

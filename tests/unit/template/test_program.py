@@ -1,13 +1,16 @@
 """From a template and what a customer set to the program, and to the script that bash reads."""
 
+import os
+import shutil
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from provider_daemon.config.model import default_toml, parse
+from provider_daemon.config.model import ImageConfig, default_toml, parse
 from provider_daemon.dry_run.preview import preview
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.admission import (
@@ -20,6 +23,7 @@ from provider_daemon.job.admission import (
     Terms,
     admit,
 )
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.template import library
 from provider_daemon.template.document import TemplateError, read, write
@@ -128,8 +132,17 @@ def test_what_a_template_does_not_take(template: Template, asked: Spec, said: st
 
 
 def run(script: str, tmp_path: object) -> subprocess.CompletedProcess[str]:
+    root = Path(f"{tmp_path}.root")
+    shutil.rmtree(root, ignore_errors=True)
+    (root / CLAIMS).mkdir(parents=True)
     return subprocess.run(
-        ["bash", "-s"], input=script, capture_output=True, text=True, cwd=str(tmp_path), check=False
+        ["bash", "-s"],
+        input=script.replace(CLUSTER.work_root, str(root)),
+        capture_output=True,
+        text=True,
+        cwd=str(tmp_path),
+        env=os.environ | {"SLURM_JOB_ID": "7"},
+        check=False,
     )
 
 
@@ -201,9 +214,12 @@ def test_a_container_runs_as_the_site_says() -> None:
     pinned = template.model_copy(
         update={"runtime": template.runtime.model_copy(update={"image_digest": "sha256:" + "a" * 64})}
     )
+    entry = ImageConfig(pattern="docker.io/library/*", run=["apptainer", "exec", "docker://{image}"])
+    own = CLUSTER.model_copy(update={"images": [entry]})
     assert f"'docker://docker.io/library/debian:12-slim@sha256:{'a' * 64}' 'true'" in preview(
-        pinned, {"program": "true"}, CLUSTER, "c"
+        pinned, {"program": "true"}, own, "c"
     )
+    assert "'provd-bubblewrap'" in preview(pinned, {"program": "true"}, CLUSTER, "c")
     with pytest.raises(ConfigError, match="is not allowed on this site"):
         preview(GPU, {"script": "x.py"}, CLUSTER, "c")
 
