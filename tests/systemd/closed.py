@@ -21,6 +21,10 @@ MAY = {
     "read /etc/provd", "read known_hosts", "read the credential",
 }  # fmt: skip
 
+_CLOSED = re.compile(
+    r"600 provd:provd .*|640 provd:provd .*/ledger\.sqlite(-wal|-shm)?|700 provd:provd .*/audit"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -51,12 +55,8 @@ class Closed:
         modes = await self.machine.run("sh", "-c", f"stat -c '%a %U:%G %n' {STATE} {STATE}/*")
         same("state directory", modes.splitlines()[0], f"750 provd:provd {STATE}")
         same(
-            "other modes than 600, and 640 of the ledger",
-            [
-                line
-                for line in modes.splitlines()[1:]
-                if not re.fullmatch(r"600 provd:provd .*|640 provd:provd .*/ledger\.sqlite(-wal|-shm)?", line)
-            ],
+            "other modes than 600, 640 of the ledger, and 700 of the audit log",
+            [line for line in modes.splitlines()[1:] if not _CLOSED.fullmatch(line)],
             [],
         )
         for user in ("nobody", "daemon"):

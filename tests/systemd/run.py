@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.expect import Wrong
 from tests.systemd.closed import Closed
 from tests.systemd.course import Course
+from tests.systemd.data_services import DataServices
 from tests.systemd.machine import Machine, Unbootable, booted
 from tests.systemd.service import Service
 from tests.systemd.stage import built
@@ -43,15 +44,17 @@ async def play(tree: Path, wheel: Path) -> None:
             service = Service(machine)
             say(began, "install", await service.install(stage, wheel.read_bytes()))
             try:
-                await _play(Course(machine, service, stage), Closed(machine, service, stage))
+                data = DataServices(machine, service, stage)
+                await _play(Course(machine, service, stage), data, Closed(machine, service, stage))
             except Wrong:
                 await _leave_journal(machine)
                 raise
 
 
-async def _play(course: Course, closed: Closed) -> None:
+async def _play(course: Course, data: DataServices, closed: Closed) -> None:
     for what, step in {
         **course.serving(),
+        **data.steps(),
         **closed.steps(),
         **course.ending(),
         "the journal of it all": closed.journal,
@@ -61,7 +64,8 @@ async def _play(course: Course, closed: Closed) -> None:
 
 
 async def _leave_journal(machine: Machine) -> None:
-    told = await machine.run("journalctl", "--no-pager", "-u", "provd", "-n", "40", "-o", "short-precise")
+    units = ("-u", "provd", "-u", "provd-gateway", "-u", "provd-mover")
+    told = await machine.run("journalctl", "--no-pager", *units, "-n", "40", "-o", "short-precise")
     print(f"the end of the journal:\n{told}", file=sys.stderr)
 
 
