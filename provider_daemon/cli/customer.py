@@ -3,21 +3,11 @@
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from provider_daemon.cli.options import (
-    CHAIN_ID,
-    KEYRING_DIR,
-    NODE,
-    ChainId,
-    KeyringDir,
-    Nodes,
-    PassphraseFile,
-    who,
-)
+from provider_daemon.cli.options import KeyOptions
 
 if TYPE_CHECKING:
     from provider_daemon.client.api import Client
@@ -32,23 +22,7 @@ EXIT = "Exit status: 0 success, 1 failure (reason on stderr), 2 usage error."
 
 
 @dataclass(frozen=True)
-class CustomerOptions:
-    sender: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            envvar="PROVD_FROM",
-            metavar="KEY",
-            help="Your key: its name, its address, or an armored file.",
-        ),
-    ] = ""
-    key_file: Annotated[
-        Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")
-    ] = None
-    keyring_dir: KeyringDir = KEYRING_DIR
-    passphrase_file: PassphraseFile = None
-    node: Nodes = (NODE,)  # type: ignore[assignment]
-    chain_id: ChainId = CHAIN_ID
+class CustomerOptions(KeyOptions):
     gateway: Annotated[
         str,
         typer.Option(
@@ -65,9 +39,8 @@ def client_of(options: CustomerOptions) -> "Client":
     from provider_daemon.cli.progress import meter
     from provider_daemon.client.api import Client
 
-    signer = who(options.sender, options.key_file, options.keyring_dir, options.passphrase_file).signer()
     return Client(
-        signer,
+        options.who.signer(),
         nodes=options.node,
         chain_id=options.chain_id,
         gateway=options.gateway,

@@ -5,6 +5,7 @@ import inspect
 import os
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -69,6 +70,33 @@ NODE = "127.0.0.1:9090"
 CHAIN_ID = "virtengine-localnet-1"
 EXAMPLE_WIDTH = 68
 KEYRING_DIR = Path(os.path.expanduser("~/.provd"))
+
+
+@dataclass(frozen=True)
+class KeyOptions:
+    """Which key signs, and on which chain."""
+
+    sender: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            envvar="PROVD_FROM",
+            metavar="KEY",
+            help="Signing key: its name, its address, or an armored file.",
+        ),
+    ] = ""
+    key_file: Annotated[
+        Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")
+    ] = None
+    keyring_dir: KeyringDir = KEYRING_DIR
+    passphrase_file: PassphraseFile = None
+    node: Nodes = (NODE,)  # type: ignore[assignment]
+    chain_id: ChainId = CHAIN_ID
+
+    @property
+    def who(self) -> "Who":
+        """The key. Raises ConfigError unless exactly one of --from and --key-file is given."""
+        return who(self.sender, self.key_file, self.keyring_dir, self.passphrase_file)
 
 
 def passphrase(file: Path | None, *, confirm: bool = False, what: str = "Passphrase") -> str:

@@ -9,19 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from provider_daemon.cli.options import (
-    CHAIN_ID,
-    KEYRING_DIR,
-    NODE,
-    AsText,
-    ChainId,
-    KeyringDir,
-    Nodes,
-    PassphraseFile,
-    Text,
-    who,
-    with_options,
-)
+from provider_daemon.cli.options import AsText, KeyOptions, Text, with_options
 from provider_daemon.cli.run import DEFAULT
 from provider_daemon.text import printable
 
@@ -35,25 +23,9 @@ Guide = Callable[["Guided"], Awaitable["Sent"]]
 
 
 @dataclass(frozen=True)
-class SigningOptions:
+class SigningOptions(KeyOptions):
     """The options of Cosmos clients."""
 
-    sender: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            envvar="PROVD_FROM",
-            metavar="KEY",
-            help="Signing key: its name, its address, or an armored file.",
-        ),
-    ] = ""
-    key_file: Annotated[
-        Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")
-    ] = None
-    keyring_dir: KeyringDir = KEYRING_DIR
-    passphrase_file: PassphraseFile = None
-    node: Nodes = (NODE,)  # type: ignore[assignment]
-    chain_id: ChainId = CHAIN_ID
     fees: Annotated[str, typer.Option("--fees", metavar="COIN", help="Total fee, such as 5000uve.")] = ""
     gas_prices: Annotated[
         str,
@@ -155,7 +127,7 @@ async def _guided(guide: Guide, options: SigningOptions) -> "Sent":
     from provider_daemon.client.sending import carry_out
     from provider_daemon.client.session import chain_at
 
-    key = _who(options)
+    key = options.who
     async with chain_at(options.node, options.chain_id) as chain:
 
         async def send(message: str, typed: dict[str, Any]) -> "Sent":
@@ -167,7 +139,7 @@ async def _guided(guide: Guide, options: SigningOptions) -> "Sent":
 def _transact(message: str, typed: dict[str, Any], options: TxOptions) -> None:
     import asyncio
 
-    _show(asyncio.run(_carried_out(_order(message, typed, options, _who(options)), options)), options)
+    _show(asyncio.run(_carried_out(_order(message, typed, options, options.who), options)), options)
 
 
 async def _carried_out(order: "Request", options: TxOptions) -> "Sent":
@@ -202,10 +174,6 @@ def _daemons(config: Path) -> Path:
             f"{config} does not exist: cannot check whether a daemon on this machine uses this key", err=True
         )
     return config
-
-
-def _who(options: SigningOptions) -> "Who":
-    return who(options.sender, options.key_file, options.keyring_dir, options.passphrase_file)
 
 
 def _terms(options: SigningOptions) -> "TxTerms":
