@@ -9,9 +9,17 @@ from uuid import uuid4
 
 import pytest
 
+from provider_daemon.clock import SystemClock
+from provider_daemon.config.model import parse
+from provider_daemon.doctor import gather_site, gather_users
+from provider_daemon.doctor.deadline import Deadline
+from provider_daemon.doctor.facts import Parameters, SiteFacts
+from provider_daemon.doctor.finding import CheckOutcome
+from provider_daemon.doctor.registry import CHECKS, judged
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
 from provider_daemon.lab.site import pool
+from provider_daemon.lab.site.cluster_table import cluster_table
 from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import Submission, Watch
 from provider_daemon.site_setup.script import sshd_lines
@@ -122,3 +130,20 @@ def test_a_site_is_prepared_once(real_site: Site, tmp_path: Path) -> None:
         asked = ["/usr/sbin/sshd", "-T", "-f", str(config), "-C", f"user={user},host=a,addr=127.0.0.1"]
         shown = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
         assert (f"trustedusercakeys {real_site.ca_key_file}.pub" in shown) is trusts
+
+
+@pytest.mark.real
+@pytest.mark.xdist_group("real-slurm")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_the_doctor_of_a_prepared_site(real_site: Site) -> None:
+    """From the configuration alone, provd logs in as users of the pool, and finds all as it was prepared."""
+    head = '[chain]\nid = "test-1"\nendpoints = ["a:1"]\n[keys.main]\nkind = "credential"\nname = "key"\n'
+    cluster, clock = parse(head + cluster_table(real_site), "provd.toml").clusters[0], SystemClock()
+    deadline = Deadline(60)
+    way = await gather_site.way(cluster, deadline, clock)
+    slurm = await gather_site.slurm(cluster, way, deadline, clock)
+    facts = await gather_users.gather(cluster, way, slurm, deadline)
+    site = SiteFacts(cluster, way.ssh, slurm, frozenset(), "", None, (), Parameters(0, 0), pool=facts)
+    found = {check.name: judged(check, site) for check in CHECKS if check.section == "users"}
+    await way.close()
+    assert {name for name, each in found.items() if each.outcome is not CheckOutcome.OK} == set(), found
