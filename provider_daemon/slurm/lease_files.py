@@ -72,7 +72,7 @@ fi
 rm -f "$old" "$old.now\"""",
 )
 # Run as the pool user, who sees its own processes and jobs whatever the site hides from others. The program's
-# own processes are its ancestors and its children.
+# own processes are its ancestors and whatever it started.
 REMAINS = _program(
     """read -r root
 processes=$(ps -u "$(id -u)" -o pid= -o ppid=) || exit 1
@@ -80,7 +80,10 @@ printf '%s\\n' "$processes" | awk -v self=$$ '
   { parent[$1] = $2 }
   END {
     for (pid = self; pid in parent; pid = parent[pid]) ours[pid] = 1
-    for (pid in parent) if (!(pid in ours) && parent[pid] != self) print "provd-process " pid
+    for (pid in parent) {
+      for (above = pid; above in parent && above != self; above = parent[above]) continue
+      if (above != self && !(pid in ours)) print "provd-process " pid
+    }
   }'
 jobs=$(squeue -a -h --me -o %i) || exit 1
 printf '%s\\n' "$jobs" | sed -n 's/^\\([0-9].*\\)/provd-job \\1/p'

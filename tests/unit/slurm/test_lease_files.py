@@ -107,6 +107,32 @@ async def test_what_is_left_of_a_user(site: SlurmPoolSite, root: Path, sleeper: 
     assert set(found.entries) == {"ve-0123456789ab-JOB-1.0a1b2c3d", ".provd-cache", "two?lines"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_the_programs_own_processes_do_not_count() -> None:
+    """Otherwise no user would ever be returned; another process of the user does count."""
+    command, user = lease_files.remains("/"), 61234
+    program = command.program.replace("squeue -a -h --me -o %i", "true")
+
+    def processes() -> int:
+        ran = subprocess.run(
+            ["/bin/sh", "-c", program],
+            input=command.payload,
+            capture_output=True,
+            check=True,
+            user=user,
+            group=user,
+            extra_groups=[],
+            cwd="/",
+        )
+        return ran.stdout.count(b"provd-process ")
+
+    assert processes() == 0
+    with subprocess.Popen(["sleep", "60"], user=user, group=user, extra_groups=[], cwd="/") as sleeper:
+        assert processes() == 1
+        sleeper.kill()
+    assert processes() == 0
+
+
 async def test_a_failing_squeue_is_not_an_empty_queue(site: SlurmPoolSite, tmp_path: Path) -> None:
     """Nothing is known of the user then."""
     (tmp_path / "bin" / "squeue").write_text("#!/bin/sh\necho 'slurm_load_jobs error' >&2\nexit 1\n")
