@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from provider_daemon.errors import Refused
 from provider_daemon.job.claim import CLAIMS
 from provider_daemon.job.containment import Containment, Launcher
+from provider_daemon.mover.unpack import DIRECTORIES, FILES
 from provider_daemon.slurm.launchers import PROGRAMS, LaunchFacts, launch
 from provider_daemon.slurm.script import render
 from tests.unit.slurm.test_script import BATCH, HOSTILE, TEXT
@@ -241,3 +242,58 @@ def test_limits(own: Path) -> None:
     done = contained(own, "ulimit -f -c; ulimit -u", max_file_gb=2, max_processes=64)
     assert re.findall(r"\d+", done.stdout.replace("(-f) ", "").replace("(-c) ", ""))[-1] == "64"
     assert "2097152" in done.stdout
+
+
+def image_root(place: Path) -> Path:
+    """An image with a shell and cat, as the cache has it."""
+    root = place / "image/rootfs"
+    for name in ("bin", *DIRECTORIES):
+        (root / name).mkdir(parents=True)
+    for name in FILES:
+        (root / name).touch()
+    for program in ("dash", "cat"):
+        listed = subprocess.run(["ldd", f"/usr/bin/{program}"], capture_output=True, text=True, check=True)
+        for file in (f"/usr/bin/{program}", *re.findall(r"/\S+", listed.stdout)):
+            target = root / "bin" / program if file.startswith("/usr/bin") else root / file.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, target)
+    return root.parent
+
+
+@pytest.mark.parametrize("launcher", [Launcher.BUBBLEWRAP, Launcher.CHARLIECLOUD])
+def test_a_real_image(tmp_path: Path, launcher: Launcher) -> None:
+    """Image and inputs are read-only, the job's directory is not, and there is no network."""
+    if shutil.which(PROGRAMS[launcher]) is None:
+        pytest.skip(f"{PROGRAMS[launcher]} is not installed")
+    job = tmp_path / "job"
+    (job / "inputs").mkdir(parents=True)
+    (job / "inputs/data").write_text("input")
+    started = launch(Containment(launcher), LaunchFacts(str(job), str(image_root(tmp_path)), inputs=True))
+    command = (
+        'cat inputs/data; echo " $SLURM_PROCID $V $SLURM_CONF$KRB5CCNAME."; echo out >out; '
+        "cat /proc/net/dev; echo no >inputs/data; echo no >/bin/cat; exit 7"
+    )
+    batch = replace(
+        BATCH,
+        prologue=(),
+        launcher=started.launcher,
+        contained=True,
+        argv=("/bin/dash", "-c", command),
+        environment=(("V", "a $b"),),
+        directory=unclaimed(tmp_path),
+    )
+    done = subprocess.run(
+        ["bash"],
+        input=render(batch),
+        env={"PATH": os.environ["PATH"], **SLURM},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    first, *interfaces = done.stdout.splitlines()
+    assert (first, done.returncode) == ("input 3 a $b .", 7), done.stderr
+    assert [line.split(":")[0].strip() for line in interfaces[2:]] == ["lo"]
+    assert sorted(path.name for path in job.iterdir()) == ["inputs", "out"]
+    assert (job / "inputs/data").read_text() == "input"
+    assert done.stderr.count("Read-only file system") == 2
