@@ -8,6 +8,7 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Self
 
+from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
@@ -53,14 +54,8 @@ class Database:
     def write(self) -> Iterator[None]:
         """Runs one transaction. If the disk is full or fails, raises LedgerError and changes nothing."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with sqlite_file.transaction(self._db):
                 yield
-            except BaseException:
-                if self._db.in_transaction:  # SQLite rolls back on its own after some failures
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise LedgerError(f"the ledger cannot be written: {error}; nothing was changed") from error
 

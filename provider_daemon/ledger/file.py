@@ -11,6 +11,7 @@ from pathlib import Path
 
 import structlog
 
+from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
@@ -47,10 +48,7 @@ def connect(path: Path, readonly: bool) -> sqlite3.Connection:
     """
     if not readonly:
         _share(path)
-    connection = sqlite3.connect(
-        f"file:{path}?mode={'ro' if readonly else 'rw'}", uri=True, isolation_level=None
-    )
-    connection.row_factory = sqlite3.Row
+    connection = sqlite_file.connect(path, f"mode={'ro' if readonly else 'rw'}")
     if not readonly:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
@@ -66,25 +64,6 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
             yield connection
     except sqlite3.Error as error:
         raise LedgerError(str(error)) from error
-
-
-def connect_as_guest(path: Path) -> sqlite3.Connection:
-    """Connects for reading as another user, who cannot create files beside the ledger.
-
-    SQLite cannot open such a database without its -wal and -shm files, which are gone while no daemon runs.
-    The file then has everything and does not change, so it is read as it is. The connection must be used for
-    one short read only, because a daemon may start meanwhile. Raises sqlite3.Error.
-    """
-    connection = connect(path, readonly=True)
-    try:
-        schema_version(connection)
-    except sqlite3.OperationalError:
-        connection.close()
-        if not path.exists() or Path(f"{path}-wal").exists():
-            raise
-        connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True, isolation_level=None)
-        connection.row_factory = sqlite3.Row
-    return connection
 
 
 def _share(path: Path) -> None:

@@ -4,15 +4,15 @@ import json
 import sqlite3
 import sys
 from collections.abc import Callable, Iterable
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError, Transient
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import sql
-from provider_daemon.ledger.file import check_version, connect_as_guest
+from provider_daemon.ledger.file import check_version
 from provider_daemon.ledger.rows import read_jobs
 
 _QUERIES = {**sql.load("queries.sql"), **sql.load("listing.sql")}
@@ -94,9 +94,11 @@ class LedgerGuest:
         return read_jobs(self._read(lambda db: db.execute(_QUERIES[query], values).fetchall()))[0]
 
     def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        def checked(connection: sqlite3.Connection) -> T:
+            check_version(connection, self._path)
+            return query(connection)
+
         try:
-            with closing(connect_as_guest(self._path)) as connection:
-                check_version(connection, self._path)
-                return query(connection)
-        except (sqlite3.Error, LedgerError) as error:
+            return sqlite_file.read(self._path, checked)
+        except (sqlite3.Error, OSError, LedgerError) as error:
             raise Transient(f"the ledger {self._path} cannot be read: {error}") from error

@@ -4,12 +4,11 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
 from importlib import resources
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import quote
 
+from provider_daemon import sqlite_file
 from provider_daemon.errors import ConfigError, Transient
 
 T = TypeVar("T")
@@ -46,11 +45,10 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
     try:
         if not path.exists():
             _create(path)
-        connection = sqlite3.connect(_uri(path, "mode=rw"), uri=True, isolation_level=None)
+        connection = sqlite_file.connect(path, "mode=rw")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.row_factory = sqlite3.Row
         version = _version(connection)
         if version == 0:
             schema = resources.files(__package__).joinpath("schema.sql").read_text()
@@ -68,54 +66,22 @@ def open_for_writing(path: Path) -> sqlite3.Connection:
 def read(path: Path, query: Callable[[sqlite3.Connection], T]) -> T:
     """Runs a query on the file, also without the right to write in its directory.
 
-    Raises Transient if the mover has not created the file, or if it cannot be read. SQLite cannot open a file
-    in WAL mode read-only after its last writer has closed it, because the WAL is gone. It is then read as an
-    unchanging file; Transient is raised if a writer came back meanwhile.
+    Raises Transient if the mover has not created the file, or if it cannot be read.
     """
-    try:
-        return _run(path, "mode=ro", query)
-    except sqlite3.OperationalError as error:
-        if not _closed(path, error):
-            raise _unreadable(path, error) from None
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from None
-    before = _identity(path)
-    try:
-        answer = _run(path, "mode=ro&immutable=1", query)
-    except sqlite3.Error as error:
-        raise _unreadable(path, error) from None
-    if _identity(path) != before:
-        raise Transient(f"the mover's database {path} was changed while it was read; it is read again")
-    return answer
 
-
-def _identity(path: Path) -> tuple[int, int, int, bool]:
-    try:
-        found = path.stat()
-    except OSError as error:
-        raise _unreadable(path, error) from None
-    return found.st_ino, found.st_size, found.st_mtime_ns, _wal(path).exists()
-
-
-def _closed(path: Path, error: sqlite3.OperationalError) -> bool:
-    """Returns whether the error is that of a file that no process has open."""
-    return error.sqlite_errorname.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")) and (
-        path.exists() and not _wal(path).exists()
-    )
-
-
-def _wal(path: Path) -> Path:
-    return Path(f"{path}-wal")
-
-
-def _run(path: Path, mode: str, query: Callable[[sqlite3.Connection], T]) -> T:
-    with closing(sqlite3.connect(_uri(path, mode), uri=True, isolation_level=None)) as connection:
-        connection.row_factory = sqlite3.Row
+    def checked(connection: sqlite3.Connection) -> T:
         version = _version(connection)
         if version != SCHEMA_VERSION:
             why = _other(version) if version else "the mover is creating it"
             raise Transient(f"the mover's database {path} cannot be used: {why}")
         return query(connection)
+
+    try:
+        return sqlite_file.read(path, checked)
+    except sqlite_file.ChangedMeanwhileError as error:
+        raise Transient(f"the mover's database {path}: {error}; it is read again") from None
+    except (sqlite3.Error, OSError) as error:
+        raise _unreadable(path, error) from None
 
 
 def _version(connection: sqlite3.Connection) -> int:
@@ -135,10 +101,6 @@ def _unreadable(path: Path, error: Exception) -> Transient:
         return Transient(f"the mover's database {path} does not exist: start provd mover, or check data.path")
     hint = "check that this user is in the group of the file"
     return Transient(f"the mover's database {path} cannot be read: {error}; {hint}")
-
-
-def _uri(path: Path, mode: str) -> str:
-    return f"file:{quote(str(path))}?{mode}"
 
 
 def _create(path: Path) -> None:

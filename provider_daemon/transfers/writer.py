@@ -11,6 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Self
 
+from provider_daemon import sqlite_file
 from provider_daemon.errors import Transient
 from provider_daemon.job.transfer import Results
 from provider_daemon.text import cut
@@ -313,13 +314,7 @@ class TransferWriter:
     @contextmanager
     def _transaction(self) -> Iterator[None]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
+            with sqlite_file.transaction(self._db):
                 yield
-            except BaseException:
-                if self._db.in_transaction:  # SQLite rolls back on its own after some failures
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
         except sqlite3.Error as error:
             raise Transient(f"the mover's database cannot be written: {error}; nothing was changed") from None
