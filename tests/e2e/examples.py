@@ -8,6 +8,7 @@ left the verified results on disk.
 """
 
 import asyncio
+import hashlib
 import os
 import sys
 import tempfile
@@ -46,18 +47,25 @@ PLAYS = (
 )
 
 
-async def play(stage: Environment, played: Play, directory: Path) -> str:
-    """Runs one command and returns a line about it. Raises Wrong."""
-    customer = stage.directory / "customer-1.armor"
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that ended: its exit status, standard output and standard error."""
+
+    status: int
+    printed: str
+    said: str
+
+
+async def provd(stage: Environment, directory: Path, *words: str) -> Done:
+    """Runs one command as the first customer, in that directory. Raises Wrong after SUBMIT_SECONDS."""
     env = {
         "PROVD_NODE": f"127.0.0.1:{stage.market.port}",
-        "PROVD_FROM": str(customer),
+        "PROVD_FROM": str(stage.directory / "customer-1.armor"),
         "PROVD_PASSPHRASE_FILE": str(stage.directory / PASSPHRASE_FILE),
+        "PROVD_GATEWAY": stage.url,
     }
-    began = time.monotonic()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "provider_daemon", "submit", str(played.file), "--yes"),
-        *("--output", "results"),
+        *(sys.executable, "-m", "provider_daemon", *words),
         cwd=directory,
         env={**os.environ, **env},
         stdout=asyncio.subprocess.PIPE,
@@ -68,17 +76,53 @@ async def play(stage: Environment, played: Play, directory: Path) -> str:
             printed, said = await process.communicate()
     except TimeoutError:
         process.kill()
-        raise Wrong(f"{played.file.name}: not ended after {SUBMIT_SECONDS} s") from None
-    if process.returncode != played.status:
-        raise Wrong(f"{played.file.name}: exit status {process.returncode}\n{said.decode()}")
-    _check(played, directory, printed.decode(), said.decode())
+        raise Wrong(f"provd {' '.join(words)}: not ended after {SUBMIT_SECONDS} s") from None
+    assert process.returncode is not None
+    return Done(process.returncode, printed.decode(), said.decode())
+
+
+async def play(stage: Environment, played: Play, directory: Path) -> str:
+    """Runs one command and returns a line about it. Raises Wrong."""
+    began = time.monotonic()
+    done = await provd(stage, directory, "submit", str(played.file), "--yes", "--output", "results")
+    if done.status != played.status:
+        raise Wrong(f"{played.file.name}: exit status {done.status}\n{done.said}")
+    _check(played, directory, done.printed, done.said)
     files = sorted(
         str(path.relative_to(directory)) for path in directory.glob("results/**/*") if path.is_file()
     )
     return (
-        f"{played.file.name}: exit status {process.returncode} after {time.monotonic() - began:.0f} s, "
+        f"{played.file.name}: exit status {done.status} after {time.monotonic() - began:.0f} s, "
         f"verified: {' '.join(files)}"
     )
+
+
+async def play_parts(stage: Environment, directory: Path) -> str:
+    """Runs the commands that do the parts alone, on JOB-1 and on one upload. Raises Wrong."""
+    directory.mkdir()
+    sent, name = EXAMPLES / "words.txt", hashlib.sha256((EXAMPLES / "words.txt").read_bytes()).hexdigest()
+
+    async def good(*words: str) -> str:
+        done = await provd(stage, directory, *words)
+        if done.status:
+            raise Wrong(f"provd {' '.join(words)}: exit status {done.status}\n{done.said}")
+        return done.printed
+
+    same("data put", await good("data", "put", str(sent)), f"{name}  {sent}\n")
+    listed, log, files, *_ = await asyncio.gather(
+        good("data", "ls"),
+        good("logs", "-f", "JOB-1"),
+        good("results", "ls", "JOB-1"),
+        good("results", "get", "JOB-1"),
+        good("data", "get", name, "--output", "again.txt"),
+    )
+    same("data ls has the upload", name in listed, True)
+    same("data get", (directory / "again.txt").read_text(), sent.read_text())
+    same("logs -f", log, (directory / "JOB-1/output.txt").read_text())
+    same("results ls has the output", "output.txt" in files, True)
+    await good("data", "rm", name)
+    same("data get after rm", (await provd(stage, directory, "data", "get", name)).status, 1)
+    return "data put, ls, get, rm; logs -f; results ls, get: all as expected"
 
 
 def _check(played: Play, directory: Path, printed: str, said: str) -> None:
@@ -93,7 +137,7 @@ def _check(played: Play, directory: Path, printed: str, said: str) -> None:
 
 
 async def play_all(stage: Environment, directory: Path) -> list[str]:
-    """Plays every example and one failing job. Returns the problems."""
+    """Plays every example, one failing job, and the parts alone. Returns the problems."""
     same("the examples", sorted(EXAMPLES.glob("*.yaml")), sorted(each.file for each in PLAYS))
     failing = directory / "failing.yaml"
     failing.write_text(FAILING)
@@ -111,7 +155,13 @@ async def play_all(stage: Environment, directory: Path) -> list[str]:
         return ""
 
     plays = (*PLAYS, Play(failing, {"part.txt": "half a result\n"}, 3))
-    return [name for name in await asyncio.gather(*map(one, plays)) if name]
+    wrong = [name for name in await asyncio.gather(*map(one, plays)) if name]
+    try:
+        print(await play_parts(stage, directory / "parts"), flush=True)
+    except Wrong as error:
+        print(f"WRONG: {error}", flush=True)
+        wrong.append("the parts")
+    return wrong
 
 
 async def _main() -> int:
@@ -125,7 +175,11 @@ async def _main() -> int:
             wrong = await play_all(stage, directory / "customer")
         finally:
             await stage.close()
-    print(f"WRONG: {', '.join(wrong)}" if wrong else f"ok: {len(PLAYS)} examples and a failing job")
+    print(
+        f"WRONG: {', '.join(wrong)}"
+        if wrong
+        else f"ok: {len(PLAYS)} examples, a failing job and the parts alone"
+    )
     return 1 if wrong else 0
 
 
