@@ -74,7 +74,9 @@ class Service:
         uid = int(await run("id", "-u", "provd"))
         site.chmod(0o755)
         (site / "slurm.sock").chmod(0o666)
-        os.chown(stage.site.work_root, uid, uid)
+        # as if the jobs of before had been submitted by this user
+        for place in (stage.site.work_root, *stage.site.work_root.glob(".provd-*")):
+            os.chown(place, uid, uid)
         # with the machine's Python: the service does not see the path of this one
         for program in (site / "bin").glob("[!.]*"):
             text = re.sub(r"^#!\S+/\.python\b", "#!/usr/bin/python3", program.read_text())
