@@ -139,9 +139,21 @@ def _submission(
     served: ServedCluster, kind: Kind, probe: Probe, argv: tuple[str, ...], seconds: int, node: str
 ) -> Submission:
     most = served.site.limits.max_runtime_seconds or seconds
-    batch = served.batch(_job(served, kind, argv, min(seconds, most)), probe.directory)
+    job = _job(served, kind, argv, min(seconds, most))
+    batch = served.batch(job, probe.directory, _cached(job, kind))
     script = render(replace(batch, name=probe.name, node=node))
     return Submission(probe.name, script, probe.directory, user=probe.user)
+
+
+def _cached(job: Job, kind: Kind) -> str:
+    """Returns the digest of the image in the site's cache; "" if the job needs none. Raises ConfigError."""
+    assert job.program is not None
+    if job.program.contained is None or not job.program.contained.needs_image:
+        return ""
+    _, found, digest = kind.image.rpartition("@sha256:")
+    if not found:
+        raise ConfigError(["set --image to an image with its digest (name@sha256:...) that the cache has"])
+    return f"sha256:{digest}"
 
 
 def _job(served: ServedCluster, kind: Kind, argv: tuple[str, ...], seconds: int) -> Job:
