@@ -175,7 +175,7 @@ class Bench:
     async def _download(self, number: int, large: Path, many: Path) -> None:
         """The client fetches what a manifest lists, and checks each file's hash."""
         here = self._here
-        one, all_of_them = here.work / "one", here.work / "all"
+        one, all_of_them = here.work / "one.00c0ffee", here.work / "all.00c0ffee"  # as job directories
         one.mkdir()
         shutil.move(large, one / "large")
         shutil.move(many, all_of_them)
