@@ -105,6 +105,11 @@ lying-endpoints: .venv/.ready ## Run the real daemon while one of three chain en
 simulate: .venv/.ready ## Run the real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one; MODE=wire)
 	@.venv/bin/python -m tests.simulation.run $(if $(MODE),--$(MODE)) $(if $(SEED),--seed $(SEED),--n $(or $(N),10000))
 
+.PHONY: fuzz
+fuzz: .venv/.ready ## Give strangers' bytes to parsers, decoders and renderers, T=60 seconds for each (ONLY=target)
+	@tools/bootstrap fuzz || echo "atheris cannot be installed for this Python: fuzzing with hypothesis"
+	@.venv/bin/python -m tests.fuzz.run --seconds $(or $(T),60) $(if $(ONLY),--only $(ONLY))
+
 mutants: .venv/.ready ## Put deliberate errors into the code; the simulation must detect each
 	@.venv/bin/python -m tests.simulation.mutants
 

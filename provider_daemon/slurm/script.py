@@ -22,6 +22,7 @@ _PLAIN = r"^[A-Za-z0-9_./:@+-]+$"  # no "," or "=": a GPU type, which the custom
 _DIRECTIVES = {"partition": names.PARTITIONS, "chdir": names.PATH, "output": names.PATH, "error": names.PATH}
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _FORBIDDEN = re.compile(r"[\0\r\n]")
+_NOT_TEXT = re.compile(r"[\ud800-\udfff]")
 # Variables that change how the program is loaded, found or contained, or what SLURM assumes about the job.
 _LOADERS = ("LD_", "GLIBC_", "GCONV_", "BASH")
 _LAUNCHERS = ("SLURM", "SBATCH", "SRUN_", "SQUEUE_", "SACCT_", "PMI_", "PMIX_", "APPTAINER", "SINGULARITY")
@@ -186,12 +187,13 @@ def _contained(batch: Batch) -> Iterable[str]:
 
 
 def _word(value: str) -> str:
+    quoted = quote(value)
     if len(value.encode()) > MAX_WORD_BYTES:
         raise Refused(
             f"one argument or variable has {len(value.encode())} bytes; Linux allows at most "
             f"{MAX_WORD_BYTES}: put data into files"
         )
-    return quote(value)
+    return quoted
 
 
 def _variable(name: str) -> str:
@@ -212,6 +214,8 @@ def quote(value: str) -> str:
             "newlines and NUL are not allowed in command, arguments, environment or working directory: "
             "put them into a file"
         )
+    if _NOT_TEXT.search(value):
+        raise Refused("command, arguments, environment and working directory must be valid Unicode text")
     return _site_word(value)
 
 

@@ -297,3 +297,10 @@ def test_a_program_that_ignores_its_limit_is_killed(tmp_path: Path) -> None:
     began = time.monotonic()
     done = run(replace(BATCH, argv=stubborn, wall_seconds=1, kill_after=1), tmp_path)
     assert (done.returncode, time.monotonic() - began < 10) == (-9, True)
+
+
+@pytest.mark.parametrize("change", [{"argv": ("echo", "\udc80")}, {"environment": (("A", "\ud800"),)}])
+def test_a_word_that_is_not_unicode_is_refused(change: dict[str, object]) -> None:
+    """A lone surrogate has no bytes that a program could get."""
+    with pytest.raises(Refused, match="valid Unicode"):
+        render(replace(BATCH, **change))  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""Fuzzing of what reads strangers' bytes: `make fuzz T=60`, T seconds for each target."""
