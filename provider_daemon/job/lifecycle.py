@@ -107,8 +107,8 @@ class Job:
     site; "" for the user of provd's own login. `image`: the digest of the image that was submitted last; ""
     for a native program, for a launcher of the site's own, and if another submission runs. `claims`: its
     SLURM jobs claim it; False for one of an older ledger until it is submitted again. `duplicate_of`: the
-    SLURM job that had claimed it when another one started. `unclaimed`: the number of SLURM jobs that could
-    not claim it.
+    SLURM job that had claimed it when another one started. `unclaimed`: the SLURM jobs that could not
+    claim it.
     """
 
     spec: Spec
@@ -146,7 +146,7 @@ class Job:
     image: str = ""
     claims: bool = False
     duplicate_of: str = ""
-    unclaimed: int = 0
+    unclaimed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -280,14 +280,15 @@ def _without_claim(job: Job, seen: Sighting, now: float) -> Job:
         return replace(
             searched, duplicate_of=seen.duplicate.slurm_id, directory=seen.duplicate.directory, image=""
         )
-    unclaimed = job.unclaimed + 1
-    searched = replace(searched, attempt=max(0, job.attempt - 1), unclaimed=unclaimed)
-    if unclaimed < MAX_UNCLAIMED and seen.elapsed <= CLAIM_SECONDS:
+    if seen.slurm_id not in job.unclaimed:
+        unclaimed = (*job.unclaimed, seen.slurm_id)
+        searched = replace(searched, attempt=max(0, job.attempt - 1), unclaimed=unclaimed)
+    if len(searched.unclaimed) < MAX_UNCLAIMED and seen.elapsed <= CLAIM_SECONDS:
         return searched
     hint = "check that the nodes can write to clusters.work_root, then unpark to submit it again"
     what = (
         f"SLURM job {seen.slurm_id} ended with exit code {seen.exit_code} after {seen.elapsed} s, and no "
-        f"SLURM job has claimed the job ({unclaimed} times so far): {hint}"
+        f"SLURM job has claimed the job ({len(searched.unclaimed)} times so far): {hint}"
     )
     return _park(searched, ParkReason.UNCLAIMED, what)
 
@@ -333,7 +334,8 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
             job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}"
         )
     if _nothing_ran(job, snapshot):
-        return replace(job, unclaimed=job.unclaimed or 1, missing_since=None)
+        ids = tuple(seen.slurm_id for seen in snapshot.of(job.name))
+        return replace(job, unclaimed=job.unclaimed or ids, missing_since=None)
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
     if job.missing_since is None:

@@ -100,7 +100,7 @@ class Ledger(Database):
             raise LedgerError(f"{job_id} is not parked")
         accepted = job.record_accepted or job.parked.reason is ParkReason.IMPLAUSIBLE_RECORD
         forgone = forgo_gpus or job.gpus_forgone
-        job = replace(job, parked=None, missing_since=None, attempt=0, unclaimed=0)
+        job = replace(job, parked=None, missing_since=None, attempt=0, unclaimed=())
         self.save_job(replace(job, gpus_forgone=forgone, record_accepted=accepted))
 
     def quarantine(self, job_id: str, why: str, now: float) -> None:

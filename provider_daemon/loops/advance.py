@@ -166,7 +166,7 @@ class Advance:
         if self._served.lacks_user(job):
             return Step(job)
         job = refuse_inputs(job, transfer)
-        return Step(job, action if job.state is State.PENDING and inputs_ready(job, transfer) else None)
+        return Step(job, action if job.state not in TERMINAL and inputs_ready(job, transfer) else None)
 
     def _submissions(
         self, waiting: Sequence[Step], active: Sequence[Spec], moved: Mapping[str, Transfer]
@@ -344,8 +344,8 @@ def batches(orders: Mapping[str, Submission]) -> list[dict[str, Submission]]:
 
 def _may_be_sent(job: Job) -> bool:
     """Returns whether a submission that was decided is still wanted: reported states come from SLURM jobs."""
-    never_ran = job.reported is State.PENDING or (job.unclaimed and job.reported not in TERMINAL)
-    return bool(never_ran) and not (job.parked or job.hold)
+    never_ran = job.reported is State.PENDING or (bool(job.unclaimed) and job.reported not in TERMINAL)
+    return never_ran and not (job.parked or job.hold)
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:

@@ -16,7 +16,7 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
     job_id = job.spec.job_id
     for kind, old, new, detail in (
         (EventKind.DUPLICATE, before.duplicate_of, job.duplicate_of, _claims(before, job)),
-        (EventKind.UNCLAIMED, before.unclaimed, max(before.unclaimed, job.unclaimed), _claims(before, job)),
+        (EventKind.UNCLAIMED, before.unclaimed, job.unclaimed or before.unclaimed, _claims(before, job)),
         (EventKind.SLURM_JOB, before.slurm_id, job.slurm_id or before.slurm_id, job.slurm_id),
         (EventKind.USAGE, before.usage, job.usage, amounts(job.usage)),
         (EventKind.RESULTS, before.results, job.results, _listed(job.results)),
@@ -38,7 +38,7 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
             duplicate_of=job.duplicate_of,
             next=following,
         )
-    elif job.unclaimed > before.unclaimed:
+    elif len(job.unclaimed) > len(before.unclaimed):
         log.warning(
             "job_unclaimed",
             job=job_id,

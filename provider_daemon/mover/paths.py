@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 
+from provider_daemon.job.claim import CLAIMS
 from provider_daemon.job.site_root import site_root
 from provider_daemon.mover.facts import JobFacts
 
@@ -63,6 +64,11 @@ def removable_job(directory: str, name: str) -> Place | None:
     if not re.fullmatch(rf"{re.escape(name)}\.[0-9a-f]{{8}}", last):
         return None
     return Place(f"{parent}/", last)
+
+
+def claim(name: str) -> str:
+    """Returns the path of a job's claim below work_root. Raises ValueError for a name that is not plain."""
+    return f"{CLAIMS}/{_plain(name)}"
 
 
 def job_name(entry: str) -> str:

@@ -35,7 +35,7 @@ class Retention:
         log.info("inputs_deleted", job=job.job_id, directory=str(place))
 
     async def delete(self, job: JobFacts, row: JobTransfer) -> None:
-        """Deletes the job's directory, and those of submissions that started no job.
+        """Deletes the job's directory, those of submissions that started no job, and at last its claim.
 
         Raises Unreadable for a path that is not the job's own.
         """
@@ -47,6 +47,7 @@ class Retention:
                 await remove(self._site, place.root, path)
                 where = f"{place.root}{path}"
                 log.info("results_deleted", job=job.job_id, directory=where, expired_at=row.expires_at)
+            await remove(self._site, place.root, paths.claim(row.name))
         self._store.set_deleted(row.name, self._now())
 
     async def _all_of(self, root: str, name: str) -> list[str]:

@@ -2,9 +2,11 @@
 
 At every moment (checked where it happens):
 
-1. A chain job is submitted to SLURM at most once: there are never two live SLURM jobs under its name, never a
-   second one beside a record of the first (site.py, at every sbatch), and none after its end was reported.
-   The one exception: SLURM's record of a job is purged before the daemon (its ledger lost, or sbatch's
+1. Nothing of a chain job runs twice, neither its program nor the site's prologue, whatever is lost or purged
+   and however many daemons there are (claims.py, at every start). And one daemon submits it once: there are
+   never two live SLURM jobs under its name, never a second one beside a record of the first (site.py, at
+   every sbatch), and none after its end was reported. Exceptions of the latter: the first SLURM job could
+   not claim the job; or SLURM's record of it is purged before the daemon (its ledger lost, or sbatch's
    answer) and the chain have learned anything of it.
 2. A report is offered in a second transaction only when the first can never take effect (blocks.py, at every
    broadcast), and a confirmed report is not written again.
@@ -30,8 +32,7 @@ Once it is calm:
    wallet lost the fees of included transactions and nothing else.
 10. The ledger agrees with the chain on each transaction, its state of a job never goes back (life.py), and it
     knows all transactions that the chain accepted from our key (unless it was lost or is an older copy).
-11. No SLURM job of an ended job lives for longer than CANCEL_SEEN seconds, and at most one SLURM job of it
-    ever ran.
+11. No SLURM job of an ended job lives for longer than CANCEL_SEEN seconds.
 12. No invented job is reported (7), and none runs in SLURM for longer than UNPAID seconds after the true
     record can be read.
 14. No job is submitted before its inputs are there (site.py, at each sbatch), and one whose inputs cannot be
@@ -55,7 +56,7 @@ from google.protobuf.any_pb2 import Any
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, Job
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, MAX_UNCLAIMED, Job
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import same_request
 from provider_daemon.job.state import TERMINAL, State
@@ -136,10 +137,9 @@ def _over(scene: Scene, job_id: str, record: Record) -> bool:
     forgotten = job is None and record.by_report is not None
     if job is None and not forgotten and not record.readable(scene.world.now()):
         return job_id in scene.ledger.quarantined()
-    live = any(slurm_job.live for slurm_job in scene.site.of(record.slurm_name))
     return (
         record.state in TERMINAL
-        and not live
+        and not _lives(scene, record)
         and (forgotten or (job is not None and job.closed_at is not None))
     )
 
@@ -190,19 +190,17 @@ def _owes_evidence(record: Record, job: Job | None) -> bool:
 
 
 def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
-    slurm_jobs = scene.site.of(record.slurm_name)
+    slurm_jobs = [found for found in scene.site.of(record.slurm_name) if not found.without_claim]
     lines = _parking(scene, record, job, slurm_jobs)
     if record.by_report is not None:
         lines += _verdict(scene, record, record.by_report, slurm_jobs) + _late(scene, record, slurm_jobs)
+    elif scene.world.two_daemons:
+        pass  # the evidence may be in the other one's ledger
     elif _owes_evidence(record, job) and slurm_jobs and not slurm_jobs[0].purged:
         lines += _evidence(scene, record, slurm_jobs[0])
     if record.paid and sum(record.paid.values()) != ESCROW:
         lines.append(f"9 escrow {ESCROW} paid out as {record.paid}")
-    if (
-        record.state in TERMINAL
-        and any(slurm_job.live for slurm_job in slurm_jobs)
-        and not _hands_off(scene, record, job)
-    ):
+    if record.state in TERMINAL and _lives(scene, record) and not _hands_off(scene, record, job):
         lines.append("11 it lives on in SLURM")
     lines += [
         line
@@ -210,10 +208,18 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
         if not slurm_job.purged
         for line in _ended_by_us(scene, record, slurm_job)
     ]
-    unknowable = any(slurm_job.purged for slurm_job in slurm_jobs)
-    if sum(slurm_job.ever_ran for slurm_job in slurm_jobs) > 1 and not unknowable:
-        lines.append("11 it ran as more than one SLURM job")
     return lines
+
+
+def _lives(scene: Scene, record: Record) -> bool:
+    """Reports whether a SLURM job of it is left.
+
+    Those that a second daemon, stopped since, has queued in vain are not counted: they will run nothing.
+    """
+    return any(
+        found.live and (found.ever_ran or not scene.world.two_daemons)
+        for found in scene.site.of(record.slurm_name)
+    )
 
 
 def _ended_by_us(scene: Scene, record: Record, slurm_job: SlurmJob) -> list[str]:
@@ -253,6 +259,8 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
         any(found.implausible for slurm_job in slurm_jobs for found in slurm_job.records),
         record.unreadable_from <= scene.world.now(),
         record.slurm_name in scene.site.taken,
+        scene.site.claims.unable[record.slurm_name] >= MAX_UNCLAIMED,
+        scene.world.two_daemons and len(scene.site.of(record.slurm_name)) > 1,
     )
     return [] if any(causes) else [f"6 parked without a cause: {job.parked}"]
 

@@ -40,7 +40,7 @@ class LyingChain(SimulatedChain):
 
         Before that nothing contradicts a lie.
         """
-        forgetful = {"ledger_lost", "ledger_restored"} & self._world.chances.keys()
+        forgetful = {"ledger_lost", "ledger_restored", "second_daemon"} & self._world.chances.keys()
         return not forgetful and self._blocks.ours_in_block() and self._blocks.false.given(fault)
 
     async def head(self) -> Head:

@@ -43,6 +43,7 @@ TENANCY = ServedCluster(
     signer=PROVIDER,
     work_root="/work",
     region="eu",
+    prologue=("module load site",),
     site=SitePolicy(images=(Image("alpine:*"),)),
 )
 

@@ -25,6 +25,7 @@ from tests.simulation.wire.play import play as play_wire
 from tests.simulation.world import FAULTS, World
 from tests.simulation.wrong import Changes
 from tests.simulation.wrong.chain import CHAIN
+from tests.simulation.wrong.claims import CLAIMS
 from tests.simulation.wrong.data import DATA
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
@@ -82,6 +83,13 @@ WEATHER: dict[str, frozenset[str]] = {
     "our clock tells what is newer than a doubt": frozenset(
         {"ledger_lost", "kill_while_submitting", "clock_jump"}
     ),
+    "no claim": frozenset({"second_daemon"}),
+    "the claim comes after the prologue": frozenset({"second_daemon"}),
+    "a duplicate counts as an end": frozenset({"second_daemon"}),
+    "the exit code of a claim is trusted": frozenset({"exits_like_a_claim"}),
+    "the exit codes of a claim are the program's": frozenset({"claim_fails"}),
+    "an unreadable claim counts as none": frozenset({"exits_like_a_claim", "claims_unreadable"}),
+    "a job that could not be claimed counts as ended": frozenset({"claim_fails"}),
     "the highest claim is the height": frozenset({"lie_height"}),
     "one endpoint's inclusion is trusted": frozenset({"lie_inclusion", "mempool_drop"}),
 }
@@ -93,6 +101,7 @@ MUTANTS: dict[str, Changes] = {
     **SENDING,
     **MEMORY,
     **DATA,
+    **CLAIMS,
     **POOL,
     **WIRE_MUTANTS,
 }

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provider_daemon.chain.spec_digest import digest
+from provider_daemon.job.claim import CLAIMED, UNCLAIMED
 from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.parking import ParkReason
@@ -73,6 +74,7 @@ class Schedule:
         self._site = self.site(world, self._plans, self._mover)
         self._blocks = self.blocks(world, seconds=world.dice.choice((2, 5)))
         self._copy = path.with_name("older-copy")
+        self._second: asyncio.Task[None] | None = None
         self._invented: list[Lie] = []
         world.cancel_some_job, world.end_was_reported = (
             self._blocks.cancel_some_job,
@@ -88,6 +90,7 @@ class Schedule:
             )
         running = [asyncio.ensure_future(self._lives()), asyncio.ensure_future(self._machine())]
         await self._until_settled()
+        running += [self._second] if self._second else []
         for task in running:
             task.cancel()
         for ended in await asyncio.gather(*running, return_exceptions=True):
@@ -132,12 +135,26 @@ class Schedule:
         }
         periods["heartbeat"] = dice.choice((30, 60))
         while True:
-            await self._life(periods).run()
+            await self._life(periods, self._path).run()
             await asyncio.sleep(dice.choice((0.5, 5, 90)))
             self._between_lives()
 
-    def _life(self, periods: dict[str, float]) -> Life:
-        return Life(self._world, self._site, self._blocks, self._path, periods, self._mover)
+    def _life(self, periods: dict[str, float], path: Path) -> Life:
+        return Life(self._world, self._site, self._blocks, path, periods, self._mover)
+
+    async def _second_daemon(self, seconds: float) -> None:
+        """Runs another daemon for a while, with a ledger of its own: it knows nothing of the first one."""
+        self._world.memory_lost = self._world.two_daemons = True
+        self._world.note(f"a second daemon serves the cluster for {seconds:.0f} s")
+        periods: dict[str, float] = {"outbox": 4, "advance": 6, "intake": 5, "heartbeat": 60}
+        path = self._path.with_name("ledger-of-the-second.sqlite")
+        life = asyncio.ensure_future(self._life(periods, path).run())
+        try:
+            await asyncio.wait([life], timeout=seconds)
+        finally:
+            life.cancel()
+            await asyncio.gather(life, return_exceptions=True)
+        self._world.note("the second daemon is stopped")
 
     def _between_lives(self) -> None:
         if self._world.strikes("ledger_lost"):
@@ -169,6 +186,9 @@ class Schedule:
             if self._world.strikes("operator_unparks"):
                 self._unpark()
             self._liar()
+            if self._second is None and self._world.strikes("second_daemon"):
+                seconds = self._world.broken_for(60, 400)
+                self._second = asyncio.ensure_future(self._second_daemon(seconds))
 
     def _back_up(self) -> None:
         with closing(sqlite3.connect(self._path)) as ledger:
@@ -274,10 +294,11 @@ class Schedule:
             else dice.uniform(1, dice.choice((30, wall - 5)))
         )
         accounted = not (gpus and self._world.strikes("gpus_unaccounted"))
+        like_a_claim = self._world.strikes("exits_like_a_claim")
         return spec, Plan(
             wall,
             seconds,
-            dice.choice((0, 0, 1, 127)),
+            dice.choice((CLAIMED, UNCLAIMED) if like_a_claim else (0, 0, 1, 127)),
             cpus,
             memory,
             nodes,

@@ -63,6 +63,12 @@ class SimulatedScheduler(SlurmScheduler):
             return Reading(tuple(row for row in rows if row is not lost), (unread,))
         return Reading(tuple(rows))
 
+    async def _links(self, root: str, user: str, names: Sequence[str]) -> dict[str, str]:
+        if self._world.strikes("claims_unreadable"):
+            await self._gate.point("find")
+            raise Transient("find: input/output error")
+        return await self._far("find", lambda: self._site.claims.of(names))
+
     async def _backlog(self) -> int:
         return await self._far("sdiag", self._site.backlog)
 

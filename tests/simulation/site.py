@@ -11,6 +11,7 @@ from provider_daemon.job.snapshot import Phase
 from provider_daemon.ports import Submission, SubmissionResult
 from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.parse import Queued
+from tests.simulation.claims import Claims
 from tests.simulation.mover import Mover
 from tests.simulation.outage import Outage
 from tests.simulation.slurm_job import NEVER, Plan, Record, SlurmJob
@@ -41,6 +42,7 @@ class Site:
         self.invented: set[str] = set()  # names of jobs that only a lying endpoint has
         self.down_until = 0.0
         self.outage = Outage(world)
+        self.claims = Claims(world)
         # by name, the submissions that are not known to have failed because of the site
         self.attempts: Counter[str] | None = None
         self._dbd_until = 0.0  # slurmctld holds back every record until then
@@ -74,21 +76,30 @@ class Site:
         return SubmissionResult(order.name, slurm_id=self._accept(order).slurm_id)
 
     def _accept(self, order: Submission) -> SlurmJob:
-        before = [job for job in self.of(order.name) if job.live or not job.purged]
-        # An endpoint that lies about time and jobs can have its own job run twice after the ledger is lost.
-        if before and not (order.name in self.invented and self._world.memory_lost):
-            self._world.wrong(f"1 {order.name} submitted twice: SLURM job {before[0].slurm_id} exists")
-        if self._world.end_was_reported(order.name):
-            self._world.wrong(f"1 {order.name} submitted after its end was reported")
+        self._check_first(order.name)
         if wrong := self._mover.wrong_submission(order.name, order.inputs):
             self._world.wrong(wrong)
         job = self._add(order.name, self._plans[order.name], owner=self.owners.get(order.name, order.name))
-        job.user = order.user
+        job.user, job.script, job.directory = order.user, order.script, order.directory
         self._queue(job)
         # read from squeue, so never in the same second
         if self._may_be_copied() and self._world.strikes("name_is_stolen"):
             self._world.later(self._world.dice.uniform(1, 60), lambda: self.imitate(order.name))
         return job
+
+    def _check_first(self, name: str) -> None:
+        """Checks that one daemon submits a job once, unless it was submitted in vain.
+
+        Two daemons do not know of each other: only the claim keeps their jobs apart. An endpoint that lies
+        about time and jobs can have its own job submitted twice after the ledger is lost.
+        """
+        before = [job for job in self.of(name) if not (job.without_claim or (job.purged and not job.live))]
+        if self._world.two_daemons or (name in self.invented and self._world.memory_lost):
+            return
+        if before:
+            self._world.wrong(f"1 {name} submitted twice: SLURM job {before[0].slurm_id} exists")
+        if self._world.end_was_reported(name):
+            self._world.wrong(f"1 {name} submitted after its end was reported")
 
     def _may_be_copied(self) -> bool:
         """Reports whether the job may be imitated.
@@ -202,6 +213,9 @@ class Site:
         now, plan, strikes = self._world.now(), job.plan, self._world.strikes
         job.phase, job.reason, job.epoch, job.now_at.started_at = Phase.RUNNING, "None", job.epoch + 1, now
         self._world.note(f"slurm: job {job.slurm_id} runs")
+        if job.owner and (code := self.claims.start(job)):
+            self._timer(job, 1, lambda: self._close(job, "FAILED", code))
+            return
         if job.owner and (name := self._new_name(job)):
             self._timer(
                 job, self._world.dice.choice((0, 0, plan.seconds / 3)), lambda: self._rename(job, name)

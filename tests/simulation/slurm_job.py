@@ -91,6 +91,9 @@ class SlurmJob:
     purged: bool = False
     repeated: bool = False
     forgotten: bool = False  # by slurmctld only: slurmdbd keeps an open record forever
+    script: str = ""  # of a job of ours
+    directory: str = ""
+    without_claim: bool = False  # it ended before anything of its job ran
     refused: bool = False  # sbatch refused it, and left a record all the same
     user: str = ""  # the pool user that owns it, "" for the main user
     # grows with each change, so that a timer of an earlier stretch does nothing
@@ -151,7 +154,7 @@ class SlurmJob:
             ended_at=int(record.ended_at) if closed else 0,
             reason="None",
             run=_as_recorded(record, self.plan.run(record.elapsed(now), record.nodes), closed=closed),
-            directory=f"{self.submitted_name}.0a1b2c3d" if self.owner else "",
+            directory=self.directory,
             user=self.user,
         )
 

@@ -27,6 +27,7 @@ MACHINE: dict[str, float] = {
     "ledger_lost": 0.3,
     "ledger_restored": 0.7,
     "operator_unparks": 0.5,
+    "second_daemon": 1.0,
 }
 WAY: dict[str, float] = {  # to SLURM and to the chain
     "lost_call": 0.15,
@@ -67,6 +68,9 @@ SLURM: dict[str, float] = {
     "takes_anothers_name": 1.0,
     "name_is_stolen": 0.4,
     "name_is_guessed": 0.4,
+    "exits_like_a_claim": 0.4,
+    "claim_fails": 0.3,
+    "claims_unreadable": 0.3,
 }
 DATA: dict[str, float] = {  # of the data mover, as far as the daemon sees it
     "inputs_fail": 0.3,
@@ -155,6 +159,7 @@ class World:
     clock_is_off: float = 0.0  # seconds by which the clock of the daemon's machine is wrong
     disk_full_until: float = 0.0
     cancel_some_job: Callable[[], None] = lambda: None
+    two_daemons: bool = False  # at some moment a second daemon had a ledger of its own
     memory_lost: bool = False  # at some moment the ledger was lost or replaced with an older copy
     end_was_reported: Callable[[str], bool] = lambda name: False
 

@@ -62,8 +62,8 @@ class PoolSchedule(Schedule):
         """Returns faults that every schedule has: the search for wrong versions sets them."""
         return frozenset()
 
-    def _life(self, periods: dict[str, float]) -> Life:
-        life = super()._life({**periods, "leases": 20})
+    def _life(self, periods: dict[str, float], path: Path) -> Life:
+        life = super()._life({**periods, "leases": 20}, path)
         life.pool = PooledSiteCalls(self._pooled, life.gate), self._policy
         return life
 

@@ -52,8 +52,8 @@ class WireSchedule(Schedule):
         ]
         self._nodes = {f"node{number}:9090": Node(weather) for number, weather in enumerate(weathers)}
 
-    def _life(self, periods: dict[str, float]) -> Life:
-        life = super()._life(periods)
+    def _life(self, periods: dict[str, float], path: Path) -> Life:
+        life = super()._life(periods, path)
         clock, gate, world, wire = life.clock, life.gate, self._world, self._wire
         life.scheduler = SlurmScheduler(SiteLogins(WireTransport(world, wire, self._slurm, gate)), clock)
         life.sending = None

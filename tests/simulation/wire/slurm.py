@@ -170,6 +170,9 @@ class Slurm:
     def _scontrol(self, asked: dict[str, str]) -> Said:
         return Said(self._around(texts.nodes().splitlines(keepends=True)))
 
+    def claims(self, names: Sequence[str]) -> dict[str, str]:
+        return self._site.claims.of(names)
+
     # --- changes ---
 
     def _scancel(self, asked: dict[str, str]) -> Said:

@@ -74,7 +74,7 @@ def _recorded(row: AccountingRow, field: str) -> str:
         "NNodes": str(row.run.nodes or 1),
         "AllocTRES": allocated(row.run) if row.started_at else "",
         "Reason": row.reason,
-        "WorkDir": f"/srv/work/{row.directory}",
+        "WorkDir": row.directory,
         "JobName": row.name,
     }[field]
 

@@ -43,6 +43,8 @@ class WireTransport:
             return await self._submit(payload, timeout)
         if program == commands.REMOVE_EMPTY:
             return CommandResult(0, "", "")
+        if program == commands.CLAIMED_BY:
+            return await self._brought_back("find", self._claims(payload.decode()), timeout)
         said = shell.run(program, payload.decode(), self._slurm.run, self._world.now())
         return await self._brought_back(what, said, timeout)
 
@@ -64,6 +66,14 @@ class WireTransport:
             lines.pop(self._wire.dice.randrange(len(lines)))
         self._wire.dice.shuffle(lines)
         return await self._brought_back("sbatch", Said("".join(lines)), timeout)
+
+    def _claims(self, payload: str) -> Said:
+        mark, _, names = payload.split("\n")
+        if self._world.strikes("claims_unreadable"):
+            return Said(f"\n{commands.BEGIN}\n\n{commands.END} 1\n", "find: Input/output error")
+        found = self._slurm.claims(names.split())
+        rows = "".join(f"{mark}{name}{mark}{text}{mark}\n" for name, text in found.items())
+        return Said(f"\n{commands.BEGIN}\n{rows}\n{commands.END} 0\n")
 
     async def _brought_back(self, what: str, said: Said, timeout: float) -> CommandResult:
         seconds = self._wire.dice.uniform(5, timeout + 5) if self._wire.slurm_strikes("late_answer") else 0.05

@@ -48,6 +48,20 @@ async def test_directories_of_earlier_submissions_go_too(world: World) -> None:
     assert left == {"ve-10.00000001", "ve-1.log"}
 
 
+async def test_the_claim_goes_with_the_directory(world: World) -> None:
+    """Until then a second SLURM job of the job finds it; other jobs' claims stay."""
+    await closed(world)
+    claims = [f"{WORK_ROOT}/.provd-claims/{name}" for name in ("ve-1", "ve-10")]
+    for path in claims:
+        world.site.put(path, b"")
+    world.clock.at += 14 * DAY - 1
+    await world.run()
+    assert world.site.files.keys() >= {*claims}
+    world.clock.at += 1
+    await world.run()
+    assert [path in world.site.files for path in claims] == [False, True]
+
+
 async def test_staged_inputs_go_when_the_job_is_closed(world: World) -> None:
     """They are links: the job's own directory keeps them as long as its results."""
     await closed(world)
