@@ -44,10 +44,15 @@ class Place:
     user: str = ""  # whose jobs the test's are: a pool user, or the main login's
     since: int = field(default_factory=lambda: int(time.time()) - 5)
 
+    @property
+    def root(self) -> Path:
+        """The parent of the job directories."""
+        return Path(site_root(str(self.work_root), self.user))
+
     def order(self, *argv: str, name: str = "", **changes: Any) -> Submission:
         """Returns an order for `argv` as the daemon would write it; `changes` are fields of Batch."""
         name = name or unique()
-        directory = f"{site_root(str(self.work_root), self.user)}/{name}.{token_hex(4)}"
+        directory = f"{self.root}/{name}.{token_hex(4)}"
         fields: dict[str, Any] = {
             "partition": "standard", "account": "provd", "qos": "", "nodes": 1, "cpus_per_node": 1,
             "memory_gb_per_node": 1,

@@ -17,8 +17,9 @@ async def test_two_slurm_jobs_of_one_job(place: Place) -> None:
     name = unique()
     orders = [place.order("sh", "-c", RAN, name=name) for _ in range(2)]
     receipts = [receipt for order in orders for receipt in await place.submit(order)]
-    await place.until(lambda: (place.work_root / CLAIMS / name).is_symlink())
-    runner = (place.work_root / CLAIMS / name).readlink().name.partition(":")[0]
+    claim = place.root / CLAIMS / name
+    await place.until(claim.is_symlink)
+    runner = claim.readlink().name.partition(":")[0]
     (other,) = {receipt.slurm_id for receipt in receipts} - {runner}
     ran = next(order for order, receipt in zip(orders, receipts, strict=True) if receipt.slurm_id == runner)
     seen = await place.until_phase(name, Phase.ENDED, ids={name: other})
