@@ -58,7 +58,7 @@ class Action(StrEnum):
     INPUTS_DELETED = "inputs_deleted"
     RESULTS_DELIVERED = "results_delivered"
     RESULTS_DELETED = "results_deleted"
-    KEY_CREATED = "key_created"
+    KEY_LOADED = "key_loaded"
 
 
 @dataclass(frozen=True, slots=True)

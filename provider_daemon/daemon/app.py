@@ -13,7 +13,7 @@ from aiohttp import web
 from provider_daemon import __version__, systemd
 from provider_daemon.audit_log.places import audit_files
 from provider_daemon.audit_log.recorder import Recorder
-from provider_daemon.audit_log.records import Process
+from provider_daemon.audit_log.records import Action, Process
 from provider_daemon.chain import keys
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
@@ -89,7 +89,7 @@ class Daemon:
             for cluster_id, slurm in self._slurm.items()
         }
         self.loop_set = LoopSet(config, self._wiring())
-        self.reload = Reload(file, config, self.loop_set, self._grpc.endpoints, self.clock)
+        self.reload = Reload(file, config, self.loop_set, self._grpc.endpoints, self.clock, self._recorder)
         measures = Measures(self._meters, self.clock, config.chain.fee_denom, self._chain.occupied)
         self.ledger.measure(measures, list(self._schedulers), self.loop_set.addresses)
         self.ledger.audit(self._recorder, self.clock)
@@ -139,6 +139,8 @@ class Daemon:
             clusters=[cluster.name for cluster in self._config.clusters],
         )
         self._recorder.started(self.clock.now())
+        used = [self._recorder.deed(Action.KEY_LOADED, thing=each) for each in self.loop_set.addresses]
+        self._recorder.record(used, self.clock.now())
         systemd.notify("READY=1")
         reloads = asyncio.create_task(self.reload.whenever_asked())
         try:

@@ -10,6 +10,8 @@ import structlog
 
 from provider_daemon import log as logs
 from provider_daemon import systemd
+from provider_daemon.audit_log.recorder import Recorder
+from provider_daemon.audit_log.records import Action
 from provider_daemon.chain.endpoints import Endpoints
 from provider_daemon.config.changes import Changes, changes
 from provider_daemon.config.model import Config, load
@@ -28,7 +30,13 @@ class Reload:
     """
 
     def __init__(
-        self, file: Path, running: Config, loop_set: LoopSet, endpoints: Endpoints, clock: Clock
+        self,
+        file: Path,
+        running: Config,
+        loop_set: LoopSet,
+        endpoints: Endpoints,
+        clock: Clock,
+        recorder: Recorder,
     ) -> None:
         self.asked = asyncio.Event()
         self.running = running
@@ -38,6 +46,7 @@ class Reload:
         self._file = file
         self._loop_set = loop_set
         self._endpoints = endpoints
+        self._recorder = recorder
 
     async def whenever_asked(self) -> None:
         """Runs until it is cancelled."""
@@ -84,6 +93,8 @@ class Reload:
 
     def _tell(self, found: Changes) -> None:
         log.info("config_reloaded", file=str(self._file), changed=list(found.changed))
+        changed = " ".join(found.changed)
+        self._recorder.record([self._recorder.deed(Action.RELOADED, detail=changed)], self._clock.now())
         if found.kept:
             log.error(
                 "config_not_reloaded",

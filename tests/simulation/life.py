@@ -98,6 +98,8 @@ class WatchedLedger(Ledger):
 class Life:
     """The daemon from one start to its end."""
 
+    tenancy = TENANCY
+
     def __init__(
         self,
         world: World,
@@ -108,6 +110,7 @@ class Life:
         mover: Mover,
     ) -> None:
         self._world = world
+        self._blocks = blocks
         self._mover = mover
         self._periods = periods
         self.gate = Gate(world)
@@ -133,7 +136,7 @@ class Life:
         settings = OutboxSettings(timeout_blocks=8)
         present = self._mover.present
         pool_site, policy = self.pool or (None, None)
-        served = replace(TENANCY, data=POLICY if present else None, pool=policy)
+        served = replace(self.tenancy, data=POLICY if present else None, pool=policy)
         transfers = self._mover if present else None
         outbox = Outbox(self.ledger, self.sending or self.chain, PROVIDER, settings, self.clock, wake)
         advance = Advance(

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest.mock import patch
 
+from tests.simulation.crowd import play as play_crowd
 from tests.simulation.pool.schedule import POOL as POOL_FAULTS
 from tests.simulation.pool.schedule import PoolSchedule
 from tests.simulation.pool.schedule import play as play_pool
@@ -26,6 +27,7 @@ from tests.simulation.world import FAULTS, World
 from tests.simulation.wrong import Changes
 from tests.simulation.wrong.chain import CHAIN
 from tests.simulation.wrong.claims import CLAIMS
+from tests.simulation.wrong.crowd import CROWD
 from tests.simulation.wrong.data import DATA
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
@@ -104,6 +106,7 @@ MUTANTS: dict[str, Changes] = {
     **CLAIMS,
     **POOL,
     **WIRE_MUTANTS,
+    **CROWD,
 }
 
 
@@ -136,7 +139,11 @@ def hunt(
     name: str, first: int = 0, seeds: int = SEEDS, play_one: Callable[[int], Any] | None = None
 ) -> tuple[str, int, str]:
     """Returns the mutant's name, how many seeds it took (0: not detected), and the broken promise."""
-    modes = {**dict.fromkeys(WIRE_MUTANTS, play_wire), **dict.fromkeys(POOL, play_pool)}
+    modes = {
+        **dict.fromkeys(WIRE_MUTANTS, play_wire),
+        **dict.fromkeys(POOL, play_pool),
+        **dict.fromkeys(CROWD, play_crowd),
+    }
     play_one = play_one or modes.get(name, play)
     with wearing(name):
         for number in range(seeds):

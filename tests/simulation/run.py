@@ -1,7 +1,8 @@
 """Runs the simulation.
 
 `python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its
-timeline. `--wire` selects the second mode, which includes the real adapters.
+timeline. `--wire`, `--pool` and `--crowd` select the other modes: the real adapters, a Unix user for each
+customer, and one customer who floods the provider.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from tests.simulation.crowd import play as play_crowd
 from tests.simulation.pool import schedule as pool
 from tests.simulation.pool.schedule import play as play_pool
 from tests.simulation.schedule import Result, play
@@ -34,6 +36,7 @@ class Mode:
 
 
 PORTS = Mode(play, "make simulate SEED=", frozenset(FAULTS))
+CROWD = Mode(play_crowd, "make simulate MODE=crowd SEED=", frozenset())
 WIRE = Mode(play_wire, "make simulate MODE=wire SEED=", frozenset({*SLURM, *CHAIN}))
 POOL = Mode(play_pool, "make simulate MODE=pool SEED=", frozenset({*pool.POOL}))
 PROCESSES = 2
@@ -52,8 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--wire", action="store_true", help="the second mode: the real adapters under the schedule too"
     )
     parser.add_argument("--pool", action="store_true", help="the third mode: customers with a Unix user each")
+    parser.add_argument("--crowd", action="store_true", help="the fourth mode: one customer floods another")
     asked = parser.parse_args(argv)
-    mode = WIRE if asked.wire else POOL if asked.pool else PORTS
+    mode = WIRE if asked.wire else POOL if asked.pool else CROWD if asked.crowd else PORTS
     if asked.seed is not None:
         return _show(mode, mode.play(asked.seed))
     first = asked.first if asked.first is not None else secrets.randbelow(10**9)

@@ -65,6 +65,7 @@ class Schedule:
     blocks: type[Blocks] = Blocks
     site: type[Site] = Site
     settle_seconds = SETTLE
+    life: type[Life] = Life
 
     def __init__(self, world: World, path: Path) -> None:
         self._world = world
@@ -140,7 +141,7 @@ class Schedule:
             self._between_lives()
 
     def _life(self, periods: dict[str, float], path: Path) -> Life:
-        return Life(self._world, self._site, self._blocks, path, periods, self._mover)
+        return self.life(self._world, self._site, self._blocks, path, periods, self._mover)
 
     async def _second_daemon(self, seconds: float) -> None:
         """Runs another daemon for a while, with a ledger of its own: it knows nothing of the first one."""
