@@ -6,7 +6,7 @@ noticed. Nothing of a job's content is recorded: no arguments, environment or fi
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 from provider_daemon.text import cut
@@ -95,11 +95,11 @@ class Record:
 
     @property
     def hash(self) -> str:
-        return hashlib.sha256(_canonical(asdict(self)).encode()).hexdigest()
+        return hashlib.sha256(_canonical(_values(self)).encode()).hexdigest()
 
     def line(self) -> str:
         """Returns the record as one line of JSON, with its hash."""
-        return _canonical({**asdict(self), "hash": self.hash}) + "\n"
+        return _canonical({**_values(self), "hash": self.hash}) + "\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,10 @@ def read_line(line: str) -> tuple[Record, str]:
     ):
         raise ValueError("a field has the wrong type")
     return record, str(digest)
+
+
+def _values(record: Record) -> dict[str, object]:
+    return {field.name: getattr(record, field.name) for field in fields(record)}
 
 
 def _canonical(value: dict[str, object]) -> str:
