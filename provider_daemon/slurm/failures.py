@@ -75,7 +75,9 @@ def receipt(answer: Submitted) -> SubmissionResult:
     if not answer.started:
         trouble = SiteTrouble.CONNECTION if said.startswith(INCOMPLETE) else SiteTrouble.WORK_ROOT
         return SubmissionResult(
-            name, deferral=said, trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble
+            name,
+            deferral=said or "sbatch was not started",
+            trouble=SiteTrouble.SLOW if said.startswith(LATE) else trouble,
         )
     if answer.exit_code == 0:
         return (

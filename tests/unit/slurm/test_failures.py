@@ -3,6 +3,7 @@
 import pytest
 
 from provider_daemon.errors import TurnedAway
+from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.slurm import failures
 from provider_daemon.slurm.parse import Submitted
 
@@ -51,3 +52,9 @@ def test_no_for_ever(limit: str) -> None:
         "larger or longer"
         in failures.receipt(Submitted("ve-1", 1, "", f"sbatch: error: {limit} {POLICY}")).refusal
     )
+
+
+def test_a_submission_that_did_not_start_is_deferred_without_a_reason_too() -> None:
+    """An empty reason would read as an accepted job without an id."""
+    said = failures.receipt(Submitted("ve-1", 1, "", "", started=False))
+    assert (said.deferral, said.trouble) == ("sbatch was not started", SiteTrouble.WORK_ROOT)
