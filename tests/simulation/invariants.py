@@ -192,7 +192,9 @@ def _owes_evidence(record: Record, job: Job | None) -> bool:
 def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
     slurm_jobs = [found for found in scene.site.of(record.slurm_name) if not found.without_claim]
     lines = _parking(scene, record, job, slurm_jobs)
-    if record.by_report is not None:
+    if scene.world.two_daemons and record.slurm_name in scene.site.refused:
+        pass  # one daemon's refusal may be reported while the other's SLURM job runs
+    elif record.by_report is not None:
         lines += _verdict(scene, record, record.by_report, slurm_jobs) + _late(scene, record, slurm_jobs)
     elif scene.world.two_daemons:
         pass  # the evidence may be in the other one's ledger
