@@ -75,9 +75,9 @@ async def test_a_job_under_anothers_name_is_not_taken_for_it(place: Place) -> No
     victim = place.order("sh", "-c", "echo done; sleep 300", wall_seconds=600)
     receipt = await started(place, victim)
     ids = {victim.name: receipt.slurm_id}
-    thief = place.order(
-        "sh", "-c", f"sbatch --job-name={victim.name} --output=/dev/null --wrap 'sleep 300'; echo done"
-    )
+    # with the thief's environment and directory it would end with the thief, as one of its processes
+    apart = f"--job-name={victim.name} --output=/dev/null --export=NONE --chdir=/"
+    thief = place.order("sh", "-c", f"sbatch {apart} --wrap 'sleep 300'; echo done")
     await started(place, thief)
     seen = (await place.look(victim.name, ids=ids)).of(victim.name)
     assert (seen[0].slurm_id, len(seen)) == (receipt.slurm_id, 2)
