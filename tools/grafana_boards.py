@@ -246,6 +246,11 @@ SLURM = Board(
             ),
             graph("Open channels", "short", ("provd_ssh_channels_open", "{{cluster}}")),
             graph("Open connections", "short", ("provd_ssh_connections", "{{cluster}}")),
+            graph(
+                "Unix users of the pool that are not free",
+                "short",
+                ("provd_pool_users", "{{cluster}} {{state}}"),
+            ),
             graph("Cause of the failed login", "short", ("provd_ssh_login_problem", "{{cluster}} {{cause}}")),
         ),
         "Ledger and process": (

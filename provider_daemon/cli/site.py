@@ -4,9 +4,7 @@ import typer
 
 from provider_daemon.cli import site_audit, site_leases, site_prepare
 
-app = typer.Typer(
-    help="Prepare and audit a SLURM site, and list the Unix users of its customers.", no_args_is_help=True
-)
+app = typer.Typer(help="Prepare and audit a SLURM site; Unix users of customers.", no_args_is_help=True)
 
 app.command("prepare", short_help="Print the script that creates a Unix user for each customer.")(
     site_prepare.prepare

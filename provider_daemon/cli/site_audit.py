@@ -24,7 +24,7 @@ WIDTH = 20  # of a row's name
 
 def audit(
     cluster: Annotated[
-        str, typer.Argument(metavar="[CLUSTER]", help="Cluster to audit; needed only if there are several.")
+        str, typer.Argument(metavar="CLUSTER", help="Cluster to audit; needed only if there are several.")
     ] = "",
     config: ConfigFile = DEFAULT,
     image: Annotated[

@@ -11,12 +11,15 @@ from provider_daemon.site_setup.script import Part, all_parts
 
 def prepare(
     cluster: Annotated[
-        str, typer.Argument(metavar="[CLUSTER]", help="Cluster to prepare; needed only if there are several.")
+        str, typer.Argument(metavar="CLUSTER", help="Cluster to prepare; needed only if there are several.")
     ] = "",
     config: ConfigFile = DEFAULT,
     part: Annotated[
         list[Part] | None,
-        typer.Option(help="Part of the script; repeatable; default: all that the way to log in needs."),
+        typer.Option(
+            metavar="PART",
+            help=f"{', '.join(Part)}; repeatable; default: all that the way to log in needs.",
+        ),
     ] = None,
     first_uid: Annotated[
         int,

@@ -19,6 +19,7 @@ STORED: list[tuple[Key[Any], object, str, str]] = [
     (meta.SWEPT_AT, 2000000003.25, "swept_at", "2000000003.25"),
     (meta.SWEPT_AT, 0, "swept_at", "0"),
     (meta.CHAIN_AHEAD, -0.5, "chain_ahead", "-0.5"),
+    (meta.AUDIT_HEAD, "12:" + "ab" * 32, "audit_head", "12:" + "ab" * 32),
     (meta.BOOTED_AT, 1999999990.12345, "booted_at", "1999999990.123"),
     (meta.RECONCILED_AT, 2000000023.0, "reconciled_at", "2000000023.0"),
     (meta.DIFFERENCES, {"low": 0, "high": 2}, "reconciliation", '{"low": 0, "high": 2}'),
