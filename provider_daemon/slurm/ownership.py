@@ -97,14 +97,18 @@ def own_records(rows: Iterable[AccountingRow], watch: Watch) -> list[AccountingR
 
     Records with one id that follow each other within a second belong to one job. The job is provd's if one of
     them has its name, the known submit time or its directory. All other records keep their name, except that
-    those of another user are left out under the name of a job.
+    two kinds are left out under the name of a job: those of another user, and those of an earlier submission
+    of the job that had the same id.
     """
     owners = _owners(watch)
     ordered: dict[str, list[AccountingRow]] = {}
     for row in rows:
         ordered.setdefault(row.slurm_id, []).append(row)
     named = [
-        row for slurm_id, found in ordered.items() for row in _named(found, owners.get(slurm_id, ()), watch)
+        row
+        for slurm_id, found in ordered.items()
+        for job in _of_one_submission(_named(found, owners.get(slurm_id, ()), watch), watch)
+        for row in job
     ]
     return [row for row in named if row.name not in watch.names or watch.user(row.name) == row.user]
 
@@ -129,8 +133,29 @@ def _directory_name(row: AccountingRow) -> str:
     return row.directory.rpartition("/")[2].partition(".")[0]
 
 
-def _named(found: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:
-    return [row for job in _jobs(found) for row in _owned(job, names, watch)]
+def _named(found: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[list[AccountingRow]]:
+    return [_owned(job, names, watch) for job in _jobs(found)]
+
+
+def _of_one_submission(jobs: Sequence[list[AccountingRow]], watch: Watch) -> list[list[AccountingRow]]:
+    """Returns the jobs of one id, of those with the same watched name only the known one, or else the last.
+
+    A job that was submitted again may get the id of its first SLURM job. The directories tell the two apart:
+    each submission has its own, and a requeued job keeps it.
+    """
+    kept = list[list[AccountingRow]]()
+    for job in jobs:
+        name = job[0].name
+        others = [old for old in kept if _is_other_submission(old, job) and name in watch.names]
+        if any(row.submitted_at == watch.submitted.get(name) for old in others for row in old):
+            continue
+        kept = [*(old for old in kept if old not in others), job]
+    return kept
+
+
+def _is_other_submission(old: Sequence[AccountingRow], job: Sequence[AccountingRow]) -> bool:
+    before, after = old[-1].directory, job[0].directory
+    return old[-1].name == job[0].name and bool(before and after) and before != after
 
 
 def _owned(job: Sequence[AccountingRow], names: Sequence[str], watch: Watch) -> list[AccountingRow]:

@@ -302,6 +302,19 @@ def test_records_of_an_id_that_came_again() -> None:
     assert owned(before, record("x"), after) == ["theirs", NAME, "theirs"]
 
 
+@pytest.mark.parametrize(("known", "kept"), [(1000, 1000), (5000, 5000), (0, 5000)])
+def test_a_job_submitted_again_may_get_its_first_id_again(known: int, kept: int) -> None:
+    """Its directory is another one, and only one of the two SLURM jobs is billed. A requeue after a pause
+    keeps the directory."""
+    found = records(record(NAME, "FAILED"), record(NAME, times="5000|5010|5020"))
+    first, again = (replace(row, directory="/work/one") for row in found)
+    watch = replace(WATCH, submitted={NAME: known})
+    other = replace(again, directory="/work/another")
+    assert [row.submitted_at for row in own_records([first, other], watch)] == [kept]
+    assert len(own_records([first, again], watch)) == 2
+    assert len(own_records([first, other], replace(watch, names=frozenset()))) == 2
+
+
 @given(
     st.permutations(
         ["1000|1010|1020", "1020|1140|1150", "1150|1300|1310", "5000|5010|5020", "1000|1010|1020"]
