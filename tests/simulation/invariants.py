@@ -258,7 +258,8 @@ def _parking(scene: Scene, record: Record, job: Job | None, slurm_jobs: list[Slu
         ),
         not slurm_jobs and MAX_ATTEMPTS <= job.attempt <= _attempts(scene, job),
         any(not slurm_job.plan.gpus_accounted for slurm_job in slurm_jobs),
-        any(found.implausible for slurm_job in slurm_jobs for found in slurm_job.records),
+        # also of one without the claim: whether it ran for longer than a claim takes cannot be known then
+        any(found.implausible for job in scene.site.of(record.slurm_name) for found in job.records),
         record.unreadable_from <= scene.world.now(),
         record.slurm_name in scene.site.taken,
         scene.site.claims.unable[record.slurm_name] >= MAX_UNCLAIMED,
