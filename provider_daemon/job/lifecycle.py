@@ -31,7 +31,8 @@ Claims. A SLURM job runs its job's program only if it has the claim (job/claim.p
 submitted twice runs once. A SLURM job without it ran nothing: it ends no job, and its usage is not counted.
 If another one has the claim, that is the job's own; it is followed if SLURM still shows it, and otherwise the
 job is parked. If none has, the job is submitted again after the waiting window, and parked when
-MAX_UNCLAIMED SLURM jobs could not claim it.
+MAX_UNCLAIMED SLURM jobs could not claim it. Its name is known by then: another SLURM job of that name whose
+id is unknown is followed only if it has the claim or the directory of the last submission.
 
 Waiting. A pending reason that normally never goes away can also appear for a moment: the job is ended after
 HOPELESS_PATIENCE of it. A job that SLURM knew and that is in neither squeue nor sacct, or that left squeue
@@ -254,13 +255,24 @@ def _ran_nothing(job: Job, seen: Sighting) -> bool:
     return job.claims and seen.ran_nothing
 
 
+def _rest(job: Job, snapshot: Snapshot) -> tuple[Sighting, ...]:
+    """Returns the SLURM jobs under the job's name that may have run something."""
+    return tuple(seen for seen in snapshot.of(job.name) if not _ran_nothing(job, seen))
+
+
 def _own(job: Job, snapshot: Snapshot) -> tuple[Sighting, ...]:
-    """Returns the SLURM jobs under the job's name that may be its own; only the claim's, if it is known."""
-    sightings = snapshot.of(job.name)
-    claims = {seen.duplicate.slurm_id for seen in sightings if job.claims and seen.duplicate}
-    return tuple(
-        seen for seen in sightings if not _ran_nothing(job, seen) and (not claims or seen.slurm_id in claims)
-    )
+    """Returns the SLURM jobs under the job's name that may be its own; only the claim's, if it is known.
+
+    Once one could not claim the job, the name proves nothing: others could read it before the job was
+    submitted again. Then only the random directory of the last submission does.
+    """
+    sightings, rest = snapshot.of(job.name), _rest(job, snapshot)
+    if claims := {seen.duplicate.slurm_id for seen in sightings if job.claims and seen.duplicate}:
+        return tuple(seen for seen in rest if seen.slurm_id in claims)
+    if len(rest) == len(sightings):
+        return rest
+    known = {"", *(seen.directory for seen in sightings if seen not in rest)}
+    return tuple(seen for seen in rest if seen.directory == job.directory and job.directory not in known)
 
 
 def _pick(job: Job, snapshot: Snapshot) -> Sighting | None:
@@ -302,7 +314,7 @@ def _several(job: Job, snapshot: Snapshot) -> Job | None:
     """
     sightings = _own(job, snapshot)
     if job.slurm_id or not sightings:
-        return None
+        return None if job.slurm_id else _unproven(job, snapshot)
     if len({sighting.slurm_id for sighting in sightings}) < 2:
         # slurmctld may have forgotten ours before slurmdbd has its record
         return job if job.submitted_at and not snapshot.complete_for(job.name) else None
@@ -316,6 +328,29 @@ def _several(job: Job, snapshot: Snapshot) -> Job | None:
         return None
     what = f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark"
     return _park(job, ParkReason.SEVERAL, what)
+
+
+def _unproven(job: Job, snapshot: Snapshot) -> Job | None:
+    """Returns the job, waiting or parked, while SLURM jobs of its name may turn out to be its own; else None.
+
+    They are where another one could not claim the job. A live one may claim it yet. One that ran for long may
+    have removed its claim.
+    """
+    rest = _rest(job, snapshot)
+    if not rest or _claimed_by(job, snapshot) is not None:
+        return None
+    if not snapshot.complete_for(job.name) or not all(seen.final for seen in rest):
+        return job
+    if job.reported in TERMINAL or job.disowned or all(map(_is_strangers, rest)):
+        return None
+    hint = "find out who submitted them; unpark when the customer has cancelled the job"
+    what = f"SLURM jobs named {job.name} ran for long and do not have its claim: {_ids(rest)}; {hint}"
+    return _park(job, ParkReason.SEVERAL, what)
+
+
+def _is_strangers(seen: Sighting) -> bool:
+    """Returns whether a SLURM job that does not have the claim, where one could not make it, is not ours."""
+    return seen.final and seen.elapsed <= CLAIM_SECONDS
 
 
 def _first_submitted(seen: Sighting) -> int:
@@ -334,7 +369,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
             job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}"
         )
     if _nothing_ran(job, snapshot):
-        ids = tuple(seen.slurm_id for seen in snapshot.of(job.name))
+        ids = tuple(seen.slurm_id for seen in snapshot.of(job.name) if seen.unclaimed)
         return replace(job, unclaimed=job.unclaimed or ids, missing_since=None)
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
         return job
@@ -353,9 +388,11 @@ def _claimed_by(job: Job, snapshot: Snapshot) -> Claim | None:
 
 
 def _nothing_ran(job: Job, snapshot: Snapshot) -> bool:
-    """Returns whether all SLURM jobs of the name ended because they could not claim the job."""
-    sightings = snapshot.of(job.name)
-    return not job.slurm_id and bool(sightings) and all(job.claims and seen.unclaimed for seen in sightings)
+    """Returns whether all SLURM jobs of the job ended because they could not claim it: nothing of it ran."""
+    unable = [seen for seen in snapshot.of(job.name) if job.claims and seen.unclaimed]
+    others = [seen for seen in snapshot.of(job.name) if seen not in unable]
+    foreign = all(_is_strangers(seen) and seen not in _own(job, snapshot) for seen in others)
+    return not job.slurm_id and bool(unable) and foreign
 
 
 def _duplicate(job: Job, winner: Claim) -> str:
@@ -511,7 +548,7 @@ def _may_submit(job: Job, snapshot: Snapshot) -> bool:
     again = job.reported not in TERMINAL and _nothing_ran(job, snapshot)
     if job.hold or job.slurm_id or job.program is None or not (never_seen or again):
         return False
-    if _claimed_by(job, snapshot) is not None:
+    if _claimed_by(job, snapshot) is not None or _unproven(job, snapshot) is not None:
         return False
     late_enough = (
         snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)

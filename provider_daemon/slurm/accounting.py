@@ -212,7 +212,9 @@ def merge(live: Sequence[Sighting], ended: Sequence[Sighting]) -> dict[str, tupl
         known = jobs.get((seen.slurm_id, seen.name))
         if known is None or not known.final or known.submitted_at < seen.submitted_at:
             jobs[seen.slurm_id, seen.name] = (
-                replace(seen, first_submitted_at=known.first_submitted_at) if known else seen
+                replace(seen, first_submitted_at=known.first_submitted_at, directory=known.directory)
+                if known
+                else seen
             )
     found: dict[str, tuple[Sighting, ...]] = {}
     for seen in sorted(jobs.values(), key=_age):

@@ -135,3 +135,37 @@ def test_a_slurm_job_counts_once() -> None:
     job = observe(job, look(seen(Phase.ENDING, slurm_id="8"), complete=False), NOW)
     assert job.slurm_id == "8"
     assert observe(job, look(UNABLE), NOW).unclaimed == ("8",)
+
+
+ALONE = replace(JOB, claims=True, intent_at=NOW - 100, attempt=1, directory="/work/second")
+STRANGER = ended(State.COMPLETED, slurm_id="9", submitted_at=950, directory="/work/first")
+FIRST = replace(UNABLE, submitted_at=900, directory="/work/first")
+
+
+def test_a_strangers_job_under_the_name_is_not_the_jobs_own() -> None:
+    """The name could be read once a SLURM job had it. While the stranger's lives it may claim the job yet; it
+    ended without, so nothing of the job has run."""
+    live = look(FIRST, seen(Phase.RUNNING, slurm_id="9", submitted_at=950), at=LATER)
+    job = observe(ALONE, live, LATER)
+    assert (job, decide(job, live)) == (ALONE, None)
+    for job in (ALONE, replace(SENT, slurm_id="", directory="/work/first")):
+        over = look(FIRST, STRANGER, at=LATER)
+        job = observe(job, over, LATER)
+        assert (job.slurm_id, job.usage, job.unclaimed, job.parked) == ("", None, ("8",), None)
+        assert decide(job, over) == Submit()
+
+
+@pytest.mark.parametrize("phase", [Phase.WAITING, Phase.RUNNING])
+def test_the_next_submission_is_known_by_its_directory(phase: Phase) -> None:
+    """Its answer was lost; nobody else could know the directory before it was in SLURM."""
+    own = seen(phase, slurm_id="10", submitted_at=960, directory="/work/second")
+    assert observe(ALONE, look(FIRST, STRANGER, own), NOW).slurm_id == "10"
+
+
+def test_a_job_of_the_name_that_ran_for_long_is_the_operators() -> None:
+    """It may be the job's own, and have removed its claim; the ledger that knew its id is lost."""
+    long = look(FIRST, replace(STRANGER, elapsed=CLAIM_SECONDS + 1), at=LATER)
+    job = observe(ALONE, long, LATER)
+    assert (park_reason(job), decide(job, long)) == (ParkReason.SEVERAL, None)
+    assert observe(ALONE, replace(long, complete=False), LATER) == ALONE
+    assert observe(replace(ALONE, reported=State.CANCELLED), long, LATER).closed_at == LATER
