@@ -66,7 +66,10 @@ def test_without_a_record_nothing_is_done(parked: Path) -> None:
 
 
 def test_verify(parked: Path) -> None:
-    """A whole log, then one whose end was cut off although the ledger has seen it."""
+    """A whole log, then one whose end was cut off although the ledger has seen it.
+
+    The default configuration has a data mover, whose log is checked too.
+    """
     log = AuditFiles(parked / "audit", Process.DAEMON, 365)
     head = log.append([Deed(Action.JOB_CLOSED, Actor(ActorKind.PROCESS, "provd"), ID)] * 3, 1.8e9)
     ledger = Ledger.open(parked / "ledger.sqlite")
@@ -74,13 +77,17 @@ def test_verify(parked: Path) -> None:
         ledger.set(meta.AUDIT_HEAD, str(head))
     ledger.close()
     whole = run(parked, "audit", "verify")
-    assert (whole.exit_code, whole.output) == (0, f"provd: 3 records from 1: whole, newest {head}\n")
+    assert (whole.exit_code, whole.output) == (
+        0,
+        f"provd: 3 records from 1: whole, newest {head}\nmover: 0 records from 0: empty\n",
+    )
     (path,) = (parked / "audit").glob("*.jsonl")
     os.truncate(path, path.read_text().index("\n") + 1)
     cut = run(parked, "audit", "verify")
     assert (cut.exit_code, cut.output) == (
         1,
-        "provd: 1 records from 1: the log ends with record 1, but record 3 was seen: its end was cut off\n",
+        "provd: 1 records from 1: the log ends with record 1, but record 3 was seen: its end was cut off\n"
+        "mover: 0 records from 0: empty\n",
     )
 
 

@@ -38,6 +38,7 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "The key's account (main)",
         "SSH (alpha)",
         "SLURM (alpha)",
+        "Unix users of customers (alpha)",
         "The cluster on chain (alpha)",
         "Gateway and data mover",
     ]
