@@ -1,4 +1,8 @@
-"""Appends to a file in threads: one piece is written and hashed while the next one arrives."""
+"""Appends to a file in threads: one piece is written and hashed while the next one arrives.
+
+Content that arrives slowly is written in smaller pieces, about one a second: others see the file grow, and a
+crash loses little of it.
+"""
 
 import asyncio
 import hashlib
@@ -10,6 +14,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 PIECE = 1024 * 1024  # bytes that are written at once: a thread for each small chunk would cost more time
+PIECE_SECONDS = 1.0  # after which the next chunk is written with what waits, even if it is less
 SYNC_BYTES = 64 * 1024 * 1024  # after which the disk is told to write
 
 
@@ -24,6 +29,8 @@ class Appender:
         self.written = offset
         self._hasher = hasher
         self._waiting = bytearray()
+        self._clock = asyncio.get_running_loop().time
+        self._due_at = self._clock()
         self._sync = sync
         self._synced = offset
         self._writing: asyncio.Future[None] | None = None
@@ -32,7 +39,7 @@ class Appender:
 
     async def append(self, chunk: bytes) -> None:
         self._waiting += chunk
-        if len(self._waiting) >= PIECE:
+        if len(self._waiting) >= PIECE or self._clock() >= self._due_at:
             await self._written()
             self._write()
 
@@ -52,6 +59,7 @@ class Appender:
 
     def _write(self) -> None:
         piece, self._waiting = self._waiting, bytearray()
+        self._due_at = self._clock() + PIECE_SECONDS
         if piece:
             self._writing = asyncio.ensure_future(asyncio.to_thread(self._write_now, piece))
 

@@ -29,6 +29,27 @@ async def test_content_is_written_and_hashed(tmp_path: Path, start: int) -> None
     assert appender.written == len(CONTENT)
 
 
+async def test_slow_content_is_written_before_a_piece_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chunks that arrive within PIECE_SECONDS share a write; after that one more is written at once."""
+    (tmp_path / "file").touch()
+    time, written = 100.0, []
+
+    def write(handle: int, data: memoryview) -> int:
+        written.append(len(data))
+        return len(data)
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: time)
+    monkeypatch.setattr(os, "write", write)
+    appender = Appender(tmp_path / "file", 0, None, sync=False)
+    for after in (0.0, 0.4, 0.4, 0.4, 0.4):
+        time += after
+        await appender.append(b"x" * 10)
+    await appender.close()
+    assert written == [10, 30, 10]
+
+
 async def test_content_goes_to_the_disk_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A failed write is reported by one sync only, so the failure of any sync is raised."""
     (tmp_path / "file").touch()
