@@ -3,7 +3,9 @@
 With ProctrackType=proctrack/cgroup SLURM kills every process of a job at its end. With other types a process
 that leaves its parents outlives the job. Therefore the batch script starts a watcher that leaves its parents
 in the same way, before anything of the site or of the customer runs. When the script has ended, however that
-happened, the watcher kills the processes that have the job's directory in their environment.
+happened, the watcher kills the processes that have the job's directory and the script in their environment.
+A job that is requeued runs again in the same directory, where the watcher of the run before may still be at
+work: it leaves the processes of the new run alone.
 
 Where the job has a Unix user that serves no other customer (`accounts = "pool"`), the watcher also kills
 processes of that user in the job's directory. If no other job of the user runs on the node, it removes the
@@ -16,7 +18,9 @@ on the first node of a job, and a program that hides from it needs the site's cg
 SPARE_SECONDS = 3600  # after the job's time limit; later the watcher ends without touching anything
 END_SECONDS = 10  # for processes to disappear after SIGKILL
 
-MARK = "PROVD_JOB_DIRECTORY"  # variable of all processes of a job; the directory is never used twice
+# Variables of all processes of a job. No two jobs have one directory; runs of one job differ in the pid of
+# their batch script.
+MARK, RUN_MARK = "PROVD_JOB_DIRECTORY", "PROVD_JOB_RUN"
 
 # Of the job that is not tracked: SLURM's cgroups are named after the job.
 _UNTRACKED = r'! grep -q "/job_$SLURM_JOB_ID\(/\|$\)" /proc/self/cgroup 2>/dev/null'
@@ -33,9 +37,13 @@ done
 has() {
   tr '\0' '\n' <"$1/environ" 2>/dev/null | grep -q "$2"
 }
+other_run() {
+  has "$1" '^PROVD_JOB_RUN=' && ! has "$1" "^PROVD_JOB_RUN=$script\$"
+}
 left_behind() {
   for process in /proc/[0-9]*; do
     [ -O "$process" ] && [ "$process" != "/proc/$$" ] && [ "$process" != "/proc/$BASHPID" ] || continue
+    ! other_run "$process" || continue
     if has "$process" "^PROVD_JOB_DIRECTORY=$directory\$"; then
       echo "${process#/proc/}"
     elif [ -n "$dedicated" ]; then
@@ -70,7 +78,7 @@ def lines(directory: str, wall_seconds: int, *, dedicated: bool) -> list[str]:
     words = f"$$ '{directory}' '{'yes' if dedicated else ''}' {wall_seconds + SPARE_SECONDS}"
     start = f'env -i PATH="$PATH" setsid /bin/bash -c {program} provd-watcher {words}'
     return [
-        f"export {MARK}='{directory}'",
+        f"export {MARK}='{directory}' {RUN_MARK}=$$",
         f"if {_UNTRACKED}; then",
         f"({start} </dev/null >/dev/null 2>&1 &)",
         "fi",

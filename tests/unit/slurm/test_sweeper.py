@@ -105,6 +105,22 @@ async def test_processes_of_a_killed_job(job: Job) -> None:
     assert not job.alive()
 
 
+async def test_the_next_run_of_a_job_stays(job: Job) -> None:
+    """A requeued job runs again in the same directory: a watcher ends processes of its run only."""
+    first = job.start(job.daemon())
+    second = job.start(job.daemon(), "sleep 100")
+    await until("each run has left a process behind", lambda: len(job.alive()) == 2, limit=20)
+    first.wait()
+    await until("one of them is ended", lambda: len(job.alive()) == 1, limit=20)
+    (left,) = job.alive()
+    assert f"{sweeper.RUN_MARK}={second.pid}" in Path("/proc", str(left), "environ").read_text().split("\0")
+    assert second.poll() is None
+    second.kill()
+    second.wait()
+    await over(job)
+    assert not job.alive()
+
+
 async def test_processes_of_others_stay(job: Job) -> None:
     """Another job of the same user, and a process in the directory of a user with several customers."""
     bystander = subprocess.Popen(
