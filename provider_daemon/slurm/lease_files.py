@@ -72,17 +72,19 @@ fi
 rm -f "$old" "$old.now\"""",
 )
 # Run as the pool user, who sees its own processes and jobs whatever the site hides from others. The program's
-# own processes are its ancestors and whatever it started.
+# own processes are its ancestors and whatever it started. An open login of gateway or mover is the child of
+# root's sshd, whose title no customer can give to a process of root; what runs in it counts.
 REMAINS = _program(
     """read -r root
-processes=$(ps -u "$(id -u)" -o pid= -o ppid=) || exit 1
-printf '%s\\n' "$processes" | awk -v self=$$ '
-  { parent[$1] = $2 }
+processes=$(ps -e -o uid= -o pid= -o ppid= -o args=) || exit 1
+printf '%s\\n' "$processes" | awk -v self=$$ -v uid="$(id -u)" -v user="$(id -un)" '
+  $1 == uid { parent[$2] = $3 }
+  $1 == 0 && ($4 == "sshd:" || $4 == "sshd-session:") && $5 == user && $6 == "[priv]" { login[$2] = 1 }
   END {
     for (pid = self; pid in parent; pid = parent[pid]) ours[pid] = 1
     for (pid in parent) {
       for (above = pid; above in parent && above != self; above = parent[above]) continue
-      if (above != self && !(pid in ours)) print "provd-process " pid
+      if (above != self && !(pid in ours) && !(parent[pid] in login)) print "provd-process " pid
     }
   }'
 jobs=$(squeue -a -h --me -o %i) || exit 1

@@ -1,6 +1,7 @@
 """The programs for leases, run by a real shell over a real directory."""
 
 import os
+import pwd
 import shutil
 import subprocess
 import time
@@ -131,6 +132,29 @@ def test_the_programs_own_processes_do_not_count() -> None:
         assert processes() == 1
         sleeper.kill()
     assert processes() == 0
+
+
+async def test_open_logins_of_provd_do_not_count(site: SlurmPoolSite, tmp_path: Path) -> None:
+    """Gateway and data mover keep a login of the user open; what runs in it counts, and so does a copy."""
+    uid, user = os.getuid() or 61234, pwd.getpwuid(os.getuid()).pw_name
+    rows = (
+        (0, 10, 1, f"sshd: {user} [priv]"),
+        (uid, 11, 10, f"sshd: {user}@notty"),
+        (0, 20, 1, f"sshd-session: {user} [priv]"),
+        (uid, 21, 20, f"sshd-session: {user}@notty"),
+        (uid, 22, 21, "tar -c ."),
+        (0, 30, 1, "sshd: another [priv]"),
+        (uid, 31, 30, "program"),
+        (uid, 40, 1, f"sshd: {user} [priv]"),
+        (uid, 41, 40, "program"),
+        (61235, 50, 1, "program of another user"),
+    )
+    for name, text in (("ps", "\n".join(" ".join(map(str, row)) for row in rows)), ("id", "")):
+        program = tmp_path / "bin" / name
+        shown = f"cat <<'END'\n{text}\nEND" if text else f"[ $1 = -u ] && echo {uid} || echo {user}"
+        program.write_text(f"#!/bin/sh\n{shown}\n")
+        program.chmod(0o755)
+    assert (await site.remains("u1")).processes == 4  # 22, 31, 40 and 41
 
 
 async def test_a_failing_squeue_is_not_an_empty_queue(site: SlurmPoolSite, tmp_path: Path) -> None:
