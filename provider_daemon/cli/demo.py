@@ -57,6 +57,7 @@ async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int
 
 
 async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
+    import os
     import shutil
 
     from provider_daemon.demo import environment as stages
@@ -71,7 +72,7 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     stage: Environment | None = None
     site: DemoSite | None = None
     try:
-        site = await choose(directory, simulated, say)
+        site = await choose(directory, simulated, say, pool=0 if os.geteuid() else 2)
         stage = await stages.build(directory, site, queries, say)
         ok = await _perform(stage, as_json, began, say)
         if keep:

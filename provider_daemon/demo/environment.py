@@ -126,6 +126,8 @@ def _toml(directory: Path, site: DemoSite, key: Path, passphrase: Path, port: in
         return json.dumps(value)
 
     ssh = "\n".join(f"{name} = {quoted(value)}" for name, value in site.ssh.items())
+    accounts = 'accounts = "pool"\n' if site.pool else ""
+    pool = f"\n[clusters.pool]\nusers = {quoted(site.pool)}\n" if site.pool else ""
     return f"""[chain]
 id = {quoted(CHAIN_ID)}
 endpoints = ["127.0.0.1:{port}"]
@@ -144,14 +146,14 @@ id = "{CLUSTER}"
 name = "demo"
 key = "main"
 region = "local"
-account = "provd"
+{accounts}account = "provd"
 work_root = {quoted(str(site.work_root))}
 poll_seconds = 1
 heartbeat_seconds = 15
 
 [clusters.ssh]
 {ssh}
-
+{pool}
 [clusters.gpu_types]
 nvidia-a100 = "a100"
 

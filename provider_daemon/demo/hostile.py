@@ -33,7 +33,7 @@ async def hostile_problems(stage: Environment, job_id: str) -> list[str]:
     assert record is not None
     name = stage.market.slurm_name(chain_job(record, CHAIN_ID).spec)
     output = "".join(
-        file.read_text(errors="replace") for file in stage.site.work_root.glob(f"{name}.*/output.txt")
+        file.read_text(errors="replace") for file in stage.site.work_root.rglob(f"{name}.*/output.txt")
     )
     plain = ATTACK.replace("/", "")
     wanted = (

@@ -23,11 +23,15 @@ NAME_SECONDS = 60
 
 
 class DemoSite(Protocol):
-    """What the demo needs of a site. `real` and `version` are part of the verdict."""
+    """What the demo needs of a site. `real` and `version` are part of the verdict.
+
+    `pool`: the Unix users of customers; none where all jobs run as one user.
+    """
 
     real: bool
     version: str
     work_root: Path
+    pool: tuple[str, ...]
 
     @property
     def ssh(self) -> dict[str, object]:
@@ -47,11 +51,15 @@ class DemoSite(Protocol):
 class RealSite:
     real = True
 
-    def __init__(self, directory: Path, settings: dict[str, str] | None = None) -> None:
-        """Creates the site. `settings` are slurm.conf's and override the lab's own."""
-        self.slurm = Site.open(directory / "slurm", settings=settings)
+    def __init__(self, directory: Path, settings: dict[str, str] | None = None, pool: int = 0) -> None:
+        """Creates the site. `settings` are slurm.conf's and override the lab's own.
+
+        `pool`: number of Unix users for customers, which only root can create.
+        """
+        self.slurm = Site.open(directory / "slurm", settings=settings, pool=pool)
         self.version = self.slurm.version
         self.work_root = self.slurm.layout.work_root
+        self.pool = self.slurm.pool
         try:
             self.slurm.up()
         except BaseException:
@@ -60,19 +68,21 @@ class RealSite:
 
     @property
     def ssh(self) -> dict[str, object]:
-        return self.slurm.ssh
+        """With a pool, `key_file` is the certificate authority's."""
+        return {**self.slurm.ssh, **({"key_file": self.slurm.ca_key_file} if self.pool else {})}
 
     def accounting(self) -> Accounting:
         return sacct(self.slurm.env)
 
     async def down(self) -> None:
-        await asyncio.to_thread(self.slurm.down)
+        await asyncio.to_thread(self.slurm.down, purge=bool(self.pool))
 
 
 class SimulatedDemoSite:
     """A simulated site. It runs in the demo's process and ends with it."""
 
     real = False
+    pool: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self._site = SimulatedSite()
@@ -93,8 +103,8 @@ class SimulatedDemoSite:
         await self._site.stop()
 
 
-async def choose(directory: Path, simulated: bool, say: Callable[[str], None]) -> DemoSite:
-    """Returns a real site if SLURM is installed and `simulated` is not set."""
+async def choose(directory: Path, simulated: bool, say: Callable[[str], None], pool: int = 0) -> DemoSite:
+    """Returns a real site, with a pool of Unix users, if SLURM is installed and `simulated` is not set."""
     missing = missing_packages()
     if simulated or missing:
         why = f"not installed: {' '.join(missing)}" if missing else "as asked for"
@@ -102,17 +112,19 @@ async def choose(directory: Path, simulated: bool, say: Callable[[str], None]) -
         made = SimulatedDemoSite()
         await made.up()
         return made
-    site = await _bring_up(directory)
+    site = await _bring_up(directory, pool)
     say(f"SLURM {site.version} is up: a private site of 4 nodes below {directory}")
+    if site.pool:
+        say(f"each customer's jobs run as a Unix user of the pool: {', '.join(site.pool)}")
     return site
 
 
-async def _bring_up(directory: Path) -> RealSite:
+async def _bring_up(directory: Path, pool: int) -> RealSite:
     """Starts the site in a thread.
 
     A thread cannot be cancelled: on a cancellation the start is awaited and the site is stopped.
     """
-    coming = asyncio.ensure_future(asyncio.to_thread(RealSite, directory))
+    coming = asyncio.ensure_future(asyncio.to_thread(RealSite, directory, pool=pool))
     try:
         return await asyncio.shield(coming)
     except asyncio.CancelledError:
