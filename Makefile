@@ -28,7 +28,7 @@ observe-tools: .venv/.ready
 
 test: test-tools check ## Run everything: lint, types, layers, unit tests, and the whole demo on real SLURM
 	.venv/bin/pytest -m 'not real' -n 2
-	.venv/bin/pytest -m real -n 2 --dist loadgroup
+	.venv/bin/pytest -m real -n 4 --dist loadgroup
 
 check: .venv/.ready ## Run lint, format, types, import layers and known vulnerabilities only
 	.venv/bin/ruff check .

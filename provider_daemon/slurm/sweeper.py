@@ -9,7 +9,8 @@ work: it leaves the processes of the new run alone.
 
 Where the job has a Unix user that serves no other customer (`accounts = "pool"`), the watcher also kills
 processes of that user in the job's directory. If no other job of the user runs on the node, it removes the
-user's System V IPC and the files that the user has made in /tmp, /var/tmp and /dev/shm since the job began.
+user's System V IPC and the files that the user made in /tmp, /var/tmp and /dev/shm while the job ran: later
+ones are of the user's next job.
 
 Built-in launchers need none of it: their processes, files and shared memory end with them. The watcher runs
 on the first node of a job, and a program that hides from it needs the site's cgroups.
@@ -30,10 +31,8 @@ script=$1 directory=$2 dedicated=$3 limit=$4
 cd / || exit
 trap '' HUP INT TERM
 began=$(date +%s)
-while kill -0 "$script" 2>/dev/null; do
-  [ $SECONDS -lt "$limit" ] || exit
-  sleep 1
-done
+timeout "$limit" tail --pid="$script" -s 0.1 -f /dev/null || exit
+ended=$(date +%s.%N)
 has() {
   tr '\0' '\n' <"$1/environ" 2>/dev/null | grep -q "$2"
 }
@@ -57,12 +56,17 @@ while pids=$(left_behind) && [ -n "$pids" ] && [ $SECONDS -lt $end ]; do
   sleep 0.2
 done 2>/dev/null
 [ -n "$dedicated" ] || exit
-for process in /proc/[0-9]*; do
-  [ ! -O "$process" ] || ! has "$process" '^SLURM_JOB_ID=' || exit
-done
+alone() {
+  for process in /proc/[0-9]*; do
+    [ ! -O "$process" ] || ! has "$process" '^SLURM_JOB_ID=' || return 1
+  done
+}
+alone || exit
 for place in /tmp /var/tmp /dev/shm; do
-  find "$place" -xdev -mindepth 1 -maxdepth 1 -user "$(id -u)" -newerct "@$began" -exec rm -rf {} +
+  find "$place" -xdev -mindepth 1 -maxdepth 1 -user "$(id -u)" -newerct "@$began" ! -newerct "@$ended" \
+    -exec rm -rf {} +
 done
+alone || exit
 for kind in m q s; do
   for id in $(ipcs -$kind | awk -v user="$(id -un)" '$3 == user { print $2 }'); do ipcrm -$kind "$id"; done
 done

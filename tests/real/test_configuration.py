@@ -35,7 +35,7 @@ async def dry_run(stage: Environment) -> str:
 
 def comparable(script: str) -> str:
     """Removes the end of the directory's name, which is random for each submission."""
-    return re.sub(r"(/ve-[0-9a-f]+-JOB-1)\.[0-9a-f]{8}", r"\1.*", script).rstrip("\n")
+    return re.sub(r"(ve-[0-9a-f]+-JOB-1)\.[0-9a-f]{8}", r"\1.*", script).rstrip("\n")
 
 
 async def submitted(stage: Environment) -> str:

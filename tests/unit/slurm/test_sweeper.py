@@ -161,7 +161,7 @@ async def test_files_and_shared_memory(job: Job) -> None:
 
 async def test_a_watcher_gives_up(job: Job) -> None:
     """After the job's limit and an hour it ends, and touches nothing."""
-    script = job.start(job.daemon(), "sleep 100", wall=-sweeper.SPARE_SECONDS)
+    script = job.start(job.daemon(), "sleep 100", wall=1 - sweeper.SPARE_SECONDS)
     await until("a process was left behind", lambda: len(job.alive()) == 1, limit=20)
     await over(job)
     assert len(job.alive()) == 1
