@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
-from provider_daemon.job.containment import Containment
+from provider_daemon.job.containment import MOUNTING, Containment
 from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Resources, Spec
 from provider_daemon.job.words import SEPARATOR, unsafe_word
@@ -66,7 +66,8 @@ class Program:
 
     `contained`: a built-in launcher in place of `launcher`.
     Only workload templates set the other fields: `wrapper` starts the tasks (before the launcher), `prologue`
-    and `epilogue` are lines of bash by the template's publisher, `environment` is passed to the program.
+    and `epilogue` are lines of bash by the template's publisher, `environment` is passed to the program,
+    `host_paths` are the site's directories that the container shall see.
     """
 
     image: str
@@ -80,6 +81,7 @@ class Program:
     tasks_per_node: int = 1
     exclusive: bool = False
     contained: Containment | None = None
+    host_paths: tuple[str, ...] = ()
 
 
 class Inadmissible(Exception):
@@ -175,6 +177,12 @@ def _program(spec: Spec, terms: Terms, site: SitePolicy) -> Program:
         raise Inadmissible(
             f"{spec.resources.nodes} nodes requested, but a program in a container starts on the first node "
             "alone: request one node, or use a template that starts tasks on all nodes"
+        )
+    if entry.contained and program.host_paths and entry.contained.launcher not in MOUNTING:
+        raise Inadmissible(
+            f"the template needs {', '.join(program.host_paths)} of the site in the container, and this site "
+            f"runs its image with {entry.contained.launcher}, which mounts no such directory: use another "
+            "template, or ask the provider to run this image with apptainer"
         )
     return _separated(replace(program, launcher=entry.run, contained=entry.contained), spec)
 

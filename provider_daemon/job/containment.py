@@ -13,6 +13,10 @@ class Launcher(StrEnum):
     PYXIS = "pyxis"
 
 
+MOUNTING = frozenset({Launcher.APPTAINER})
+"""Launchers that mount a template's `data_bindings`: apptainer reads them from APPTAINER_BIND."""
+
+
 @dataclass(frozen=True, slots=True)
 class Containment:
     """`native`: the program is one of the node's own, whose /usr the job sees read-only in place of an image.

@@ -98,6 +98,7 @@ def _program(template: Template, asked: Resources, values: Mapping[str, str]) ->
         epilogue=tuple(entry.post_run_script.splitlines()),
         tasks_per_node=tasks,
         exclusive=template.resources.exclusive_nodes,
+        host_paths=tuple(binding.host_path for binding in template.data_bindings),
     )
 
 

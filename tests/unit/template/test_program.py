@@ -24,6 +24,7 @@ from provider_daemon.job.admission import (
     admit,
 )
 from provider_daemon.job.claim import CLAIMS
+from provider_daemon.job.containment import MOUNTING, Launcher
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.template import library
 from provider_daemon.template.document import TemplateError, read, write
@@ -222,6 +223,29 @@ def test_a_container_runs_as_the_site_says() -> None:
     assert "'provd-bubblewrap'" in preview(pinned, {"program": "true"}, CLUSTER, "c")
     with pytest.raises(ConfigError, match="is not allowed on this site"):
         preview(GPU, {"script": "x.py"}, CLUSTER, "c")
+
+
+@pytest.mark.parametrize("launcher", Launcher)
+def test_a_launcher_mounts_bindings_or_the_job_is_refused(launcher: Launcher) -> None:
+    """No job starts in a container without a directory that its template needs."""
+    template = read(
+        write(ECHO).replace(
+            "  type: custom",
+            "  type: custom\n  runtime: {container_image: docker.io/library/x, runtime_type: apptainer}\n"
+            "  security: {allow_host_mounts: true, allowed_host_paths: [/data]}\n"
+            "  data_bindings: [{name: genomes, host_path: /data/genomes, mount_path: /genomes}]",
+        )
+    )
+    entry = ImageConfig.model_validate(
+        {"pattern": "docker.io/library/*", "launcher": launcher, "network": launcher is Launcher.PYXIS}
+    )
+    own = CLUSTER.model_copy(update={"images": [entry]})
+    if launcher in MOUNTING:
+        script = preview(template, {"what": "x"}, own, "c")
+        assert "export APPTAINER_BIND=/data/genomes:/genomes:ro" in script
+    else:
+        with pytest.raises(ConfigError, match=f"needs /data/genomes of the site .* with {launcher}"):
+            preview(template, {"what": "x"}, own, "c")
 
 
 # --- ordering by --set ---
