@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from provider_daemon.gateway import measures as gateway
-from provider_daemon.metrics.catalog import CATALOG, SSH_LOGIN_PROBLEM
+from provider_daemon.metrics.catalog import CATALOG, POOL_USERS, SSH_LOGIN_PROBLEM
 from provider_daemon.mover import metrics as mover
 from tests.observe.files import expressions, family, grepped_in_docs, named_in_docs, rules, selectors
 from tests.observe.prometheus import Prometheus
@@ -23,8 +23,11 @@ SCRAPE = (
 ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 # Has no series while every login works; tests/unit/metrics/test_collector.py has one that fails.
 FAULTS_ONLY = {SSH_LOGIN_PROBLEM.name}
+# Has no series at a site without a pool of Unix users, as here; tests/unit/metrics/test_collector.py has one.
+POOL_ONLY = {POOL_USERS.name}
 # Emitted by the gateway and the data mover, which do not run here; unit tests compare their pages with these.
 OTHERS = {each.name for each in (*gateway.FAMILIES, *mover.FAMILIES)} - {each.name for each in CATALOG}
+ELSEWHERE = FAULTS_ONLY | POOL_ONLY | OTHERS
 _TROUBLE = re.compile(r'provd_trouble\{what=~?"([a-z_|]+)"\}')
 
 
@@ -52,20 +55,14 @@ async def differences(prometheus: Prometheus) -> Differences:
     used = {selector for _, text in expressions() for selector in selectors(text)}
     documented = documented_families()
     without_faults = {
-        name
-        for name in used
-        if name.partition("{")[0] in FAULTS_ONLY | OTHERS or _names_events(name) or 'job="provd-' in name
+        name for name in used if family(name) in ELSEWHERE or _names_events(name) or 'job="provd-' in name
     }
     return Differences(
         used_and_not_emitted=sorted(
-            {name.partition("{")[0] for name in used} - emitted - FAULTS_ONLY - OTHERS - {"up"}
+            {name.partition("{")[0] for name in used if family(name) not in ELSEWHERE} - emitted - {"up"}
         ),
         documented_and_not_emitted=sorted(
-            (documented | set().union(*named_in_docs().values()))
-            - scraped
-            - _parts(emitted)
-            - FAULTS_ONLY
-            - OTHERS
+            (documented | set().union(*named_in_docs().values())) - scraped - _parts(emitted) - ELSEWHERE
         ),
         emitted_and_not_documented=sorted(scraped - documented),
         emitted_and_not_in_the_catalog=sorted(

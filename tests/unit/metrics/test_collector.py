@@ -9,11 +9,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from provider_daemon import __version__
+from provider_daemon.job.leases import Lease, LeaseState
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
-from provider_daemon.ledger import reconciliation
+from provider_daemon.ledger import leases, reconciliation
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.metrics.catalog import CATALOG, MetricKind
+from provider_daemon.metrics.catalog import CATALOG, LEASES, MetricKind
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.money.bill import bill
 from provider_daemon.ongoing import OngoingProblems
@@ -124,6 +125,21 @@ def test_values_are_their_sources(
     """Each is what the ledger, the loops and the adapters hold at the moment of asking."""
     fill(ledger)
     assert scrape(ledger, path).get_sample_value(name, labels) == value
+
+
+def test_users_of_a_pool(ledger: Ledger, path: Path) -> None:
+    """Each cluster with a pool has all states; a cluster without one has no series."""
+    with ledger.write():
+        leases.save(
+            ledger, [Lease("HPC-1", "u1", "ve1a", 1.0, confirmed_at=2.0), Lease("HPC-1", "u2", "ve1b", 1.0)]
+        )
+    found = scrape(ledger, path, clusters=["HPC-1", "HPC-2"], pools=["HPC-1"])
+    counts = {
+        state: found.get_sample_value("provd_pool_users", {"cluster": "HPC-1", "state": state})
+        for state in LEASES
+    }
+    assert counts == {**dict.fromkeys(LEASES, 0.0), LeaseState.LEASED: 1.0, LeaseState.CLAIMING: 1.0}
+    assert found.get_sample_value("provd_pool_users", {"cluster": "HPC-2", "state": "leased"}) is None
 
 
 def test_ledger_sizes(ledger: Ledger, path: Path) -> None:
