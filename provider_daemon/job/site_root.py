@@ -4,6 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 _USER = re.compile(r"[a-z_][a-z0-9_-]*")
+_NUMBER = re.compile(r"[0-9a-f]{8}", re.ASCII)
 
 
 def site_root(work_root: str, user: str) -> str:
@@ -22,3 +23,10 @@ def user_at(work_root: str, path: str) -> str:
     below = path.removeprefix(f"{PurePosixPath(work_root)}/")
     first = below.partition("/")[0]
     return first if below != path and _USER.fullmatch(first) else ""
+
+
+def is_job_directory(work_root: str, user: str, name: str, path: str) -> bool:
+    """Returns whether the path is one that provd gives to the job `name` of that user, and nothing else."""
+    root, _, last = path.rpartition("/")
+    job, _, number = last.rpartition(".")
+    return (root, job) == (site_root(work_root, user), name) and bool(_NUMBER.fullmatch(number))

@@ -142,7 +142,9 @@ class Advance:
         self._pause.begin_tick()
         latest = now + self._stale_ledger.chain_ahead()
         observed = [
-            self._with_data(observe(before, snapshot, now, latest), moved.get(before.name), now, latest)
+            self._with_data(
+                self._observed(before, snapshot, now, latest), moved.get(before.name), now, latest
+            )
             for before in jobs
         ]
         steps = [self._decide(job, snapshot, moved.get(job.name)) for job in observed]
@@ -151,6 +153,9 @@ class Advance:
         active = [step.job.spec for step in others if holds_slot(step.job, snapshot)]
         order = in_turn(waiting, [spec.customer for spec in active])
         return others + self._submissions(order, active, moved)
+
+    def _observed(self, before: Job, snapshot: Snapshot, now: float, latest: float) -> Job:
+        return self._served.located(observe(before, snapshot, now, latest), snapshot)
 
     def _with_data(self, job: Job, transfer: Transfer | None, now: float, latest: float) -> Job:
         """Applies what the data mover has done for the job."""

@@ -1,7 +1,7 @@
 """The settings of one served cluster, built from the configuration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from secrets import token_hex
 
 from provider_daemon import names
@@ -13,7 +13,8 @@ from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.images import image_directory
 from provider_daemon.job.leases import needs_user
 from provider_daemon.job.lifecycle import Job, kill_after
-from provider_daemon.job.site_root import site_root
+from provider_daemon.job.site_root import is_job_directory, site_root
+from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.slurm.launchers import Launch, LaunchFacts, launch
 from provider_daemon.slurm.script import Batch, relative
 from provider_daemon.template.places import fill
@@ -65,6 +66,20 @@ class ServedCluster:
     def directory(self, job: Job) -> str:
         """Returns a new directory for each submission: an earlier one may hold files of another job."""
         return f"{site_root(self.work_root, job.user)}/{job.name}.{token_hex(4)}"
+
+    def located(self, job: Job, snapshot: Snapshot) -> Job:
+        """Returns the job with its directory from SLURM's record if the ledger that knew it was lost.
+
+        Without it the results could be neither fetched nor deleted. Only a directory that provd names is
+        accepted, for the job's owner can change what the record says.
+        """
+        if job.directory or not job.slurm_id:
+            return job
+        for seen in snapshot.of(job.name):
+            ours = is_job_directory(self.work_root, job.user, job.name, seen.directory)
+            if seen.slurm_id == job.slurm_id and ours:
+                return replace(job, directory=seen.directory)
+        return job
 
     def partition(self, queue: str) -> str:
         """Returns the SLURM partition of a queue. Only the configuration may name several partitions."""

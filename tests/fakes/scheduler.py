@@ -77,7 +77,10 @@ class FakeScheduler:
             return SubmissionResult(order.name, refusal=self.refusal)
         self.orders.append(order)
         slurm_id = str(len(self.orders))
-        seen = Sighting(slurm_id, order.name, Phase.WAITING, "PENDING", submitted_at=int(self.clock.now()))
+        at = int(self.clock.now())
+        seen = Sighting(
+            slurm_id, order.name, Phase.WAITING, "PENDING", submitted_at=at, directory=order.directory
+        )
         self.jobs.setdefault(order.name, []).append(seen)
         return (
             SubmissionResult(order.name, unknown="no answer")

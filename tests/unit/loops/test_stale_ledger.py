@@ -80,6 +80,23 @@ async def test_lost_ledger_with_an_sbatch_under_way(house: House, monkeypatch: p
     assert await house.state() == "queued"
 
 
+@pytest.mark.parametrize("forged", ["", "/root"])
+async def test_a_lost_ledger_finds_the_directory_of_a_job(house: House, forged: str) -> None:
+    """So that its results can be fetched and deleted. One that provd does not name is not used."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    house.lose_ledger()
+    house.open()
+    (order,) = house.scheduler.orders
+    if forged:
+        found = house.scheduler.jobs[order.name]
+        house.scheduler.jobs[order.name] = [replace(seen, directory=forged) for seen in found]
+    for _ in range(3):
+        await house.round()
+    ((_, adopted),) = listing.jobs(house.ledger)
+    assert (adopted.slurm_id, adopted.directory) == ("1", "" if forged else order.directory)
+
+
 async def test_each_look_after_a_lost_ledger_searches_renamed_jobs(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
