@@ -84,12 +84,14 @@ def _staging(job: JobFacts, row: JobTransfer, work_root: str) -> Step | None:
 
 
 def outdated(job: JobFacts, row: JobTransfer, retention_seconds: float) -> bool:
-    """Returns whether the row must repeat the ledger's facts."""
-    return bool(
-        (job.directory and job.directory != row.directory)
-        or job.closed_at != row.closed_at
-        or expiry(job, row, retention_seconds) != row.expires_at
-    )
+    """Returns whether the row must repeat the ledger's facts.
+
+    A job that an older or new ledger has open again is noted once it is closed again.
+    """
+    if job.directory and job.directory != row.directory:
+        return True
+    noted = (row.closed_at, row.expires_at)
+    return job.closed_at is not None and noted != (job.closed_at, expiry(job, row, retention_seconds))
 
 
 def expiry(job: JobFacts, row: JobTransfer, retention_seconds: float) -> float | None:

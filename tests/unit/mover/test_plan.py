@@ -69,6 +69,8 @@ def waiting(**more: object) -> JobTransfer:
         (CLOSED, replace(SETTLED, expires_at=120.0), 130.0, Step.NOTE),  # a longer retention
         (CLOSED, replace(SETTLED, expires_at=900.0), 500.0, None),  # a shorter one
         (OVER, replace(SETTLED, closed_at=None, expires_at=None), 10.0**9, None),
+        (OVER, SETTLED, 10.0**9, None),  # a ledger of before the end: noting it would change nothing
+        (JOB, SETTLED, 10.0**9, None),
         (replace(JOB, over=True), replace(ROW, transfer=Transfer(settled=True)), 10.0**9, None),
     ],
 )
