@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from secrets import token_hex
 from typing import Any
 
 from google.protobuf.message import Message
@@ -45,6 +46,8 @@ async def submit(
     if problems := checks.problems(message):
         raise ConfigError(problems)
     draft.signed_by(message, signer.address)
+    # two equal jobs signed at a time would otherwise be one and the same transaction, and one job
+    terms = replace(terms, memo=terms.memo or token_hex(8))
     until = now() + SEQUENCE_SECONDS
     while True:
         try:
