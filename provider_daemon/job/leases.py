@@ -27,13 +27,13 @@ from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.naming import named_job
+from provider_daemon.job.site_root import job_of
 from provider_daemon.job.state import State
 
 # A command that deletes a user's files, or submits as that user, is over within this time, in seconds. It is
 # also the shortest quarantine, and how long a customer who comes back must wait after files were deleted.
 COMMAND_SECONDS = 120
 MAX_FOREIGN = 200  # characters kept of a lease file that is not ours
-_DIRECTORY = re.compile(r"(.+)\.[0-9a-f]{8}")
 _ADDRESS = re.compile(r"[a-z0-9]{1,90}")
 
 
@@ -238,5 +238,4 @@ def running(remains: Remains) -> str:
 
 def job_names(remains: Remains) -> list[str]:
     """Returns the names of the jobs whose directories are left."""
-    found = (_DIRECTORY.fullmatch(entry) for entry in remains.entries)
-    return [match[1] for match in found if match and named_job(match[1])]
+    return [name for name in map(job_of, remains.entries) if named_job(name)]

@@ -4,7 +4,7 @@ import re
 from pathlib import PurePosixPath
 
 _USER = re.compile(r"[a-z_][a-z0-9_-]*")
-_NUMBER = re.compile(r"[0-9a-f]{8}", re.ASCII)
+_JOB_DIRECTORY = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)\.[0-9a-f]{8}")
 
 
 def site_root(work_root: str, user: str) -> str:
@@ -25,8 +25,13 @@ def user_at(work_root: str, path: str) -> str:
     return first if below != path and _USER.fullmatch(first) else ""
 
 
+def job_of(entry: str) -> str:
+    """Returns the name of the job whose directory is called `entry`; "" for what is no job directory."""
+    found = _JOB_DIRECTORY.fullmatch(entry)
+    return found[1] if found else ""
+
+
 def is_job_directory(work_root: str, user: str, name: str, path: str) -> bool:
     """Returns whether the path is one that provd gives to the job `name` of that user, and nothing else."""
     root, _, last = path.rpartition("/")
-    job, _, number = last.rpartition(".")
-    return (root, job) == (site_root(work_root, user), name) and bool(_NUMBER.fullmatch(number))
+    return bool(name) and (root, job_of(last)) == (site_root(work_root, user), name)

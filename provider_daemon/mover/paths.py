@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from provider_daemon.job.claim import CLAIMS
-from provider_daemon.job.site_root import site_root
+from provider_daemon.job.site_root import job_of, site_root
 from provider_daemon.mover.facts import JobFacts
 
 INPUTS, CACHE = ".provd-inputs", ".provd-cache"
@@ -61,7 +61,7 @@ def removable_job(directory: str, name: str) -> Place | None:
     parent, _, last = directory.rpartition("/")
     if not _SAFE.fullmatch(name) or not _absolute(directory):
         return None
-    if not re.fullmatch(rf"{re.escape(name)}\.[0-9a-f]{{8}}", last):
+    if job_of(last) != name:
         return None
     return Place(f"{parent}/", last)
 
@@ -69,12 +69,6 @@ def removable_job(directory: str, name: str) -> Place | None:
 def claim(name: str) -> str:
     """Returns the path of a job's claim below work_root. Raises ValueError for a name that is not plain."""
     return f"{CLAIMS}/{_plain(name)}"
-
-
-def job_name(entry: str) -> str:
-    """Returns the job name of an entry of work_root, "" if it is not a job directory."""
-    found = re.fullmatch(r"([A-Za-z0-9_][A-Za-z0-9_.-]*)\.[0-9a-f]{8}", entry)
-    return found[1] if found else ""
 
 
 def _absolute(directory: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import structlog
 
 from provider_daemon.errors import Unreadable
+from provider_daemon.job.site_root import job_of
 from provider_daemon.mover import paths
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.ports import Ledger, Site, remove
@@ -67,7 +68,7 @@ async def count_orphans(site: Site, ledger: Ledger, work_root: str) -> int:
         found = [
             name
             for entry in page.entries
-            if entry.kind is Kind.DIRECTORY and (name := paths.job_name(entry.path)).startswith("ve-")
+            if entry.kind is Kind.DIRECTORY and (name := job_of(entry.path)).startswith("ve-")
         ]
         known = ledger.known_names(found) if found else set()
         orphans += sum(name not in known for name in found)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.site_root import job_of
 from provider_daemon.mover import paths
 from provider_daemon.mover.backoff import FIRST_SECONDS, MOST_SECONDS, Backoff
 from provider_daemon.mover.locks import Budget, FairSlots, Locks, Slots
@@ -80,10 +81,8 @@ def test_unsafe_words_make_no_path(word: str) -> None:
 
 def test_job_name_of_an_entry() -> None:
     """Only `<name>.<8 hex digits>` is a job directory."""
-    assert paths.job_name("ve-1-JOB-1.00c0ffee") == "ve-1-JOB-1"
-    assert [paths.job_name(entry) for entry in ("ve-1", "ve-1.00c0ffe", ".00c0ffee", "a b.00c0ffee")] == [
-        ""
-    ] * 4
+    assert job_of("ve-1-JOB-1.00c0ffee") == "ve-1-JOB-1"
+    assert [job_of(entry) for entry in ("ve-1", "ve-1.00c0ffe", ".00c0ffee", "a b.00c0ffee")] == [""] * 4
 
 
 async def test_bandwidth_is_limited() -> None:
