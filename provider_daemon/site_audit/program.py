@@ -5,7 +5,8 @@ import functools
 import json
 import zlib
 from collections.abc import Mapping
-from importlib import resources
+
+from provider_daemon.site_files import bundle
 
 REMOTE = "provider_daemon.site_audit.remote"
 # Each module imports only those before it.
@@ -22,11 +23,8 @@ _LOADER = (
 
 @functools.cache
 def _modules() -> str:
-    parents = REMOTE.split(".")
-    listed = [[".".join(parents[: n + 1]), ""] for n in range(len(parents))]
-    folder = resources.files(REMOTE)
-    listed += [[f"{REMOTE}.{name}", folder.joinpath(f"{name}.py").read_text("utf-8")] for name in MODULES]
-    return base64.b64encode(zlib.compress(json.dumps(listed).encode(), 9)).decode("ascii")
+    text = json.dumps(bundle.listed(REMOTE, MODULES))
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode("ascii")
 
 
 def argv(asked: Mapping[str, object], word: str = "") -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import functools
 import json
-from importlib import resources
+
+from provider_daemon.site_files import bundle
 
 REMOTE = "provider_daemon.site_files.remote"
 # Each module imports only those before it.
@@ -27,11 +28,7 @@ sys.modules["%s.serve"].main(sys.stdin.buffer, 1)
 @functools.cache
 def modules() -> bytes:
     """Returns [[full name, text], ...] with the parent packages as empty modules."""
-    parents = REMOTE.split(".")
-    listed = [[".".join(parents[: n + 1]), ""] for n in range(len(parents))]
-    folder = resources.files(REMOTE)
-    listed += [[f"{REMOTE}.{name}", folder.joinpath(f"{name}.py").read_text("utf-8")] for name in MODULES]
-    return json.dumps(listed, separators=(",", ":")).encode("ascii")
+    return json.dumps(bundle.listed(REMOTE, MODULES), separators=(",", ":")).encode("ascii")
 
 
 def shell() -> str:
