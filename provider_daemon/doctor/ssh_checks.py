@@ -6,7 +6,7 @@ from provider_daemon.ports import ConnectOutcome
 
 SLOW_SECONDS = 0.5  # a poll takes two to four round trips
 OTHERS = 0o077  # mode bits of group and others
-TODO = {
+REMEDIES = {
     ConnectOutcome.TIMED_OUT: "increase clusters.ssh.login_seconds, or ask the site why logins are slow",
     ConnectOutcome.SECOND_FACTOR: "ask the site to allow key-only logins of this user from this address",
     ConnectOutcome.COMMAND_REFUSED: (
@@ -64,7 +64,7 @@ def login(site: SiteFacts) -> Finding:
     if isinstance(found, Unknown) and not found.cause:
         return fail(
             found.why,
-            TODO.get(
+            REMEDIES.get(
                 _ssh(site).outcome,
                 (
                     f"check host, port, user and key_file in clusters.ssh, and try `ssh {_where(site)}` by "

@@ -200,7 +200,7 @@ uname -n""",  # noqa: E501
     INSPECT_SECONDS,
 )
 # The CVE ids in the changelog of the package that contains sbatch; none if no package does.
-MENDED = program(
+FIXED_VULNERABILITIES = program(
     """program=$(readlink -f "$(command -v sbatch)")
 if package=$(dpkg-query -S "$program" 2>/dev/null); then
   zcat -f "/usr/share/doc/${package%%:*}/changelog.Debian.gz"

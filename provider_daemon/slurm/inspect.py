@@ -40,7 +40,7 @@ class Inspection:
 
     async def mended(self) -> frozenset[str]:
         """Returns the CVE ids in the changelog of the commands' package; empty if there is no package."""
-        return frozenset((await self._ask("the package's changelog", commands.MENDED)).split())
+        return frozenset((await self._ask("the package's changelog", commands.FIXED_VULNERABILITIES)).split())
 
     async def backlog(self) -> int:
         return parse.backlog(await self._ask("sdiag", commands.SDIAG))
