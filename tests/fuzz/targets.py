@@ -23,7 +23,7 @@ from provider_daemon.job.admission import Inadmissible
 from provider_daemon.job.claim import read_claim
 from provider_daemon.job.usage import GpuUnaccounted, measure
 from provider_daemon.slurm import accounting, failures, nodes, parse, parse_config
-from provider_daemon.slurm.script import Batch, render
+from provider_daemon.slurm.script import render
 from provider_daemon.slurm.transport import CommandResult
 from provider_daemon.template.library import shipped
 from provider_daemon.template.order import order
@@ -31,6 +31,7 @@ from provider_daemon.template.program import program_of
 from provider_daemon.template.values import BadValue
 from provider_daemon.tokens import jwt
 from tests.unit.job.jobs import SPEC
+from tests.unit.slurm.batches import BATCH
 
 MARK = "|0123456789ab|"
 NAME = "ve-0123-JOB-1"
@@ -133,21 +134,14 @@ def script(data: bytes) -> None:
         job = Path(place, NAME)
         job.mkdir()
         Path(place, ".provd-claims").mkdir()
-        batch = Batch(
+        batch = replace(
+            BATCH,
             name=NAME,
-            partition="standard",
-            account="",
-            qos="",
-            nodes=1,
-            cpus_per_node=1,
-            memory_gb_per_node=1,
-            gpus_per_node=0,
-            gpu_type="",
             wall_seconds=20,
             directory=str(job),
-            working_directory="",
             environment=(("V", variable),),
             argv=(*SHOW, *arguments),
+            prologue=(),
         )
         text = render(batch)
         done = subprocess.run(

@@ -13,7 +13,7 @@ from provider_daemon.errors import Refused
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.slurm.script import render
 from provider_daemon.slurm.transport import with_path
-from tests.unit.slurm.test_script import BATCH
+from tests.unit.slurm.batches import BATCH
 
 
 def of(pattern: str) -> st.SearchStrategy[str]:

@@ -22,20 +22,14 @@ from provider_daemon.job.customer_limits import (
     over_limit,
     room,
 )
-from provider_daemon.job.spec import Resources, Spec, Workload
+from provider_daemon.job.spec import Resources
+from tests.unit.job import jobs
 
-SPEC = Spec(
-    chain_id="test-1",
-    job_id="JOB-1",
-    offering_id="OFF-1",
-    cluster_id="HPC-1",
-    provider="ve1provider",
+SPEC = replace(
+    jobs.SPEC,
     customer="ve1alice",
-    queue="standard",
-    workload=Workload(),
     resources=Resources(nodes=2, cpus_per_node=4, gpus_per_node=1),
     max_runtime_seconds=3600,
-    created_ns=1,
 )
 LIMITS = CustomerLimits(
     max_jobs=3,

@@ -20,7 +20,7 @@ from provider_daemon.job.spec import Workload
 from provider_daemon.job.words import unsafe_word
 from provider_daemon.slurm.script import render
 from tests.unit.job.jobs import SPEC
-from tests.unit.slurm.test_script import BATCH
+from tests.unit.slurm.batches import BATCH
 
 TERMS = Terms(queues=(QueueOption(SPEC.queue),))
 OPTIONS = ("--bind", "-", "--", "--output=/scratch/neighbour/output.txt", "-c", "--container-mounts=/:/host")

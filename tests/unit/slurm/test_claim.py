@@ -21,7 +21,8 @@ from provider_daemon.slurm import commands, failures, parse
 from provider_daemon.slurm.claim_reader import ClaimReader
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.run import ask
-from provider_daemon.slurm.script import Batch, render
+from provider_daemon.slurm.script import render
+from tests.unit.slurm.batches import BATCH
 
 NAME = "ve-0123-JOB-1"
 FIRST, SECOND = "0a1b2c3d", "4e5f6071"
@@ -35,24 +36,15 @@ def root(tmp_path: Path) -> Path:
 
 
 def script(root: Path, token: str) -> str:
-    batch = Batch(
-        name=NAME,
-        partition="standard",
-        account="",
-        qos="",
-        nodes=1,
-        cpus_per_node=1,
-        memory_gb_per_node=1,
-        gpus_per_node=0,
-        gpu_type="",
-        wall_seconds=60,
-        directory=f"{root}/{NAME}.{token}",
-        working_directory="",
-        environment=(),
-        argv=("sh", "-c", PROGRAM),
-        prologue=(PROLOGUE,),
+    return render(
+        replace(
+            BATCH,
+            name=NAME,
+            directory=f"{root}/{NAME}.{token}",
+            argv=("sh", "-c", PROGRAM),
+            prologue=(PROLOGUE,),
+        )
     )
-    return render(batch)
 
 
 def started(root: Path, slurm_id: str, token: str) -> "subprocess.Popen[str]":

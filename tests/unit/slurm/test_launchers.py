@@ -17,7 +17,8 @@ from provider_daemon.job.containment import Containment, Launcher
 from provider_daemon.mover.unpack import DIRECTORIES, FILES
 from provider_daemon.slurm.launchers import PROGRAMS, LaunchFacts, launch
 from provider_daemon.slurm.script import render
-from tests.unit.slurm.test_script import BATCH, HOSTILE, TEXT
+from tests.unit.slurm.batches import BATCH
+from tests.unit.slurm.test_script import HOSTILE, TEXT
 
 RECORD = '#!/bin/bash\ncd "${0%/*}" && printf "%s\\0" "$@" >argv && env -0 >environ\n'
 SLURM = {

@@ -14,24 +14,8 @@ from hypothesis import strategies as st
 from provider_daemon.errors import Refused
 from provider_daemon.job.claim import CLAIMS
 from provider_daemon.slurm.script import MAX_SCRIPT_BYTES, MAX_WORD_BYTES, Batch, quote, relative, render
+from tests.unit.slurm.batches import BATCH
 
-BATCH = Batch(
-    name="ve-0123-JOB-1",
-    partition="standard",
-    account="provd",
-    qos="",
-    nodes=2,
-    cpus_per_node=4,
-    memory_gb_per_node=8,
-    gpus_per_node=2,
-    gpu_type="a100",
-    wall_seconds=61,
-    directory="/scratch/provd/ve-0123-JOB-1",
-    working_directory="",
-    environment=(),
-    argv=("true",),
-    prologue=("module purge",),
-)
 SHOW = (
     sys.executable,
     "-c",
