@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 PIECE = 1024 * 1024  # bytes that are written at once: a thread for each small chunk would cost more time
 PIECE_SECONDS = 1.0  # after which the next chunk is written with what waits, even if it is less
-SYNC_BYTES = 64 * 1024 * 1024  # after which the disk is told to write
+SYNC_BYTES = 64 * 1024 * 1024  # written bytes after which they are flushed to the disk
 
 
 class Appender:

@@ -1,4 +1,4 @@
-"""Records what a process does, and goes on if that fails."""
+"""Records what a process does, and continues if that fails."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -227,7 +227,7 @@ if [ -d "$claims" ] && [ ! -L "$claims" ]; then
 elif there=$(find "$root/" -mindepth 1 -maxdepth 1 -name {CLAIMS}) && [ -z "$there" ]; then
   true
 else
-  echo "$claims is no readable directory" >&2
+  echo "$claims is not a readable directory" >&2
   false
 fi""",
     QUERY_SECONDS,

@@ -10,7 +10,7 @@ from typing import Dict, List, Sequence, Tuple
 from provider_daemon.site_audit.remote.report import ABSENT, REACHED, REFUSED, SKIPPED, Attempt, of_error
 
 SECONDS = 3.0
-# An answer of the network, or of the machine at its other end, that there is no connection.
+# The network, or the host at the other end, refused the connection.
 CLOSED = frozenset(
     (
         errno.ECONNREFUSED,
