@@ -73,13 +73,15 @@ rm -f "$old" "$old.now\"""",
 )
 # Run as the pool user, who sees its own processes and jobs whatever the site hides from others. The program's
 # own processes are its ancestors and whatever it started. An open login of gateway or mover is the child of
-# root's sshd, whose title no customer can give to a process of root; what runs in it counts.
+# root's sshd, whose title no customer can give to a process of root; what runs in it counts. A zombie ended
+# already and only waits for its parent: it cannot be killed, and would keep the user for ever.
 REMAINS = _program(
     """read -r root
-processes=$(ps -e -o uid= -o pid= -o ppid= -o args=) || exit 1
+processes=$(ps -e -o uid= -o pid= -o ppid= -o s= -o args=) || exit 1
 printf '%s\\n' "$processes" | awk -v self=$$ -v uid="$(id -u)" -v user="$(id -un)" '
+  $4 == "Z" { next }
   $1 == uid { parent[$2] = $3 }
-  $1 == 0 && ($4 == "sshd:" || $4 == "sshd-session:") && $5 == user && $6 == "[priv]" { login[$2] = 1 }
+  $1 == 0 && ($5 == "sshd:" || $5 == "sshd-session:") && $6 == user && $7 == "[priv]" { login[$2] = 1 }
   END {
     for (pid = self; pid in parent; pid = parent[pid]) ours[pid] = 1
     for (pid in parent) {

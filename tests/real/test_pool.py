@@ -19,7 +19,7 @@ from provider_daemon.demo.market import CHAIN_ID, CLUSTER, order
 from provider_daemon.demo.scenario import Scenario
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.verdict import read
-from provider_daemon.job.leases import COMMAND_SECONDS, content, owner
+from provider_daemon.job.leases import COMMAND_SECONDS, LeaseState, content, owner
 from provider_daemon.job.state import State
 from provider_daemon.ledger import leases as stored
 from provider_daemon.ledger.ledger import Ledger
@@ -91,8 +91,9 @@ def end_idle_programs(user: str) -> None:
 
 
 async def return_user(stage: Environment, user: str) -> None:
-    """Returns the user as the daemon does, beside gateway and data mover, without a quarantine."""
+    """Returns the user as the daemon does, which tries again while others run programs as it."""
     config, clock = load(stage.config), FakeClock(time.time())
+    lease_file = stage.site.work_root / ".provd-leases" / user
     (cluster,) = config.clusters
     served = served_cluster(cluster, stage.market.provider.signer, 10**6)
     reached = logins(cluster, clock)
@@ -104,15 +105,22 @@ async def return_user(stage: Environment, user: str) -> None:
         with ledger.write():
             found = stored.open_leases(ledger, CLUSTER)
             stored.save(ledger, [replace(lease, forced=True) for lease in found if lease.user == user])
-        end_idle_programs(user)
-        await returning.tick()
-        assert list((stage.site.work_root / user).iterdir()) == []
-        assert user in lease_files(stage)
-        clock.time += 24 * 3600
-        before = time.time() - COMMAND_SECONDS - 24 * 3600
-        os.utime(stage.site.work_root / ".provd-leases" / user, (before, before))
-        await returning.tick()
-        assert user not in {lease.user for lease in stored.open_leases(ledger, CLUSTER)}
+        seen = list[LeaseState]()
+
+        async def returned() -> bool:
+            end_idle_programs(user)
+            os.utime(lease_file, (time.time() - COMMAND_SECONDS - 24 * 3600,) * 2)
+            await returning.tick()
+            clock.time += 24 * 3600
+            left = {lease.user: lease.state for lease in stored.open_leases(ledger, CLUSTER)}
+            if left.get(user) is LeaseState.QUARANTINED:
+                assert list((stage.site.work_root / user).iterdir()) == []
+                assert lease_file.exists()
+            seen.extend([left[user]] if user in left else [])
+            return user not in left
+
+        await until("the lease has ended", returned, limit=60)
+        assert seen[-1] is LeaseState.QUARANTINED
     finally:
         ledger.close()
         await reached.close()
