@@ -24,9 +24,10 @@ from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.admitting import JobAdmission
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.cluster import ServedCluster
-from provider_daemon.loops.intake import BATCH, Intake
+from provider_daemon.loops.intake import BATCH
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
 from provider_daemon.ports import Clock, PoolSite, Scheduler, Submission, SubmissionResult, TxOutcome, Watch
 from provider_daemon.slurm.logins import SiteLogins
@@ -132,7 +133,7 @@ class Rehearsal:
         self._sites = sites
         self._pool_sites = pool_sites
         self._clock = clock
-        self._intake = Intake(ledger, chain, served_clusters, clock, _nothing)
+        self._admission = JobAdmission(ledger, chain, served_clusters, clock)
 
     async def prospects(self) -> list[Prospect]:
         """Returns the outcome of every pending job of this provider, then the unreadable jobs.
@@ -199,8 +200,8 @@ class Rehearsal:
     async def _considered(self, record: ChainJob | BaseException | None) -> list[Job]:
         if isinstance(record, BaseException):
             raise record
-        pending = record is not None and record.state is State.PENDING and self._intake.ours(record)
-        return [await self._intake.job(record)] if record is not None and pending else []
+        pending = record is not None and record.state is State.PENDING and self._admission.ours(record)
+        return [await self._admission.job(record)] if record is not None and pending else []
 
     def _prospect(self, before: Job) -> Prospect:
         job = self._ledger.job(before.spec.job_id) or before

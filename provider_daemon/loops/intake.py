@@ -6,39 +6,25 @@ open job, so that nothing is missed.
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 
 import structlog
 
-from provider_daemon.chain.job_names import job_name
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.job.admission import (
-    Inadmissible,
-    PreconfiguredWorkload,
-    QueueOption,
-    SitePolicy,
-    Terms,
-    admit,
-    check_identity,
-)
 from provider_daemon.job.customer_limits import Later, Refuse
-from provider_daemon.job.data import brings_data
-from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import Job, confirm, wall_limit
-from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
-from provider_daemon.job.spec import ChainJob, Spec, reduced, same_request
-from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State, route
+from provider_daemon.job.lifecycle import Job, confirm
+from provider_daemon.job.spec import ChainJob, same_request
+from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.ledger import customers, meta
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import chain_identity
+from provider_daemon.loops.admitting import JobAdmission
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.customer_gate import AdmissionBatch, CustomerGate
 from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.ongoing import OngoingProblems
-from provider_daemon.ports import Chain, Clock, Offering
-from provider_daemon.text import cut
+from provider_daemon.ports import Chain, Clock
 
 log = structlog.get_logger("provd.intake")
 
@@ -52,7 +38,6 @@ COUNTER_SECONDS = 60  # how long a lower job counter must last before provd uses
 SWEEP_SECONDS = 60  # how long a change without an event can stay unnoticed
 CANCEL_OVERLAP = 20  # blocks read again: a node's index may lag behind its height
 IGNORED_NEXT = "the job stays pending on chain; provd neither runs nor reports it"
-REPORTED_BY_US = TERMINAL - ENDED_BY_CHAIN  # the SLURM job was over before the report
 
 
 class Intake:
@@ -77,6 +62,7 @@ class Intake:
         self._poke = poke
         self._ongoing = ongoing or OngoingProblems()
         self._job_records = JobRecords(ledger, chain, clock)
+        self._admission = JobAdmission(ledger, chain, served_clusters, clock)
         self._gate = CustomerGate(ledger, served_clusters, self._ongoing)
         self._swept_at = 0.0
         self._vouched = False  # the chain knew one of the ledger's jobs at the last sweep
@@ -203,85 +189,14 @@ class Intake:
             raise record
         if record is None:
             raise Unreadable(f"{job_id} is below the chain's counter, but the node has no record of it yet")
-        if not self.ours(record) or self._ledger.job(job_id) is not None:
+        if not self._admission.ours(record) or self._ledger.job(job_id) is not None:
             return []
         if record.state is not State.PENDING:  # it was accepted before, or is over
-            return [await self.job(record)]
+            return [await self._admission.job(record)]
         decision = decided.decide(_number(job_id), record.spec)
         if isinstance(decision, Later):
             return []
-        return [await self.job(record, decision.reason if isinstance(decision, Refuse) else "")]
-
-    def ours(self, record: ChainJob) -> bool:
-        """Returns whether a served cluster and key own the job and provd has not sent its final report."""
-        served = self._served_clusters.get(record.spec.cluster_id)
-        return (
-            served is not None
-            and record.spec.provider == served.signer.address
-            and record.state not in REPORTED_BY_US
-        )
-
-    async def job(self, record: ChainJob, refusal: str = "") -> Job:
-        """Returns the job to store. A job that the site cannot run is stored as failed, with the reason.
-
-        `refusal`: why the customer's jobs are not accepted, "" if they are.
-        """
-        spec, served = record.spec, self._served_clusters[record.spec.cluster_id]
-        job = Job(
-            spec=spec,
-            program=None,
-            wall_seconds=wall_limit(spec.max_runtime_seconds, served.margin_seconds),
-            adopted_at=self._clock.now(),
-            state=State.PENDING if record.state in ENDED_BY_CHAIN else record.state,
-            reported=record.state,
-            promised=record.state,
-            chain_started_at=record.started_at,
-            slurm_name=job_name(served.signer, spec),
-            claims=True,
-        )
-        if record.state in ENDED_BY_CHAIN:
-            return job
-        gas = self._gas(served)
-        if record.state is State.PENDING and not gas.allow_job(record.stored_bytes):
-            return self._too_dear(job, record.stored_bytes, gas)
-        if refusal:
-            return refused(job, refusal)
-        try:
-            offering = await self._offering(spec.offering_id)
-            _check_data(spec, served)
-            await self._check_identity(spec, offering)
-            return replace(job, program=admit(spec, terms(offering), self._site(served)))
-        except Inadmissible as reason:
-            return refused(job, str(reason)) if record.state is State.PENDING else job
-
-    def _gas(self, served: ServedCluster) -> ReportGasLimits:
-        """Returns the gas limits, lowered to the block's gas limit if the chain has refused more."""
-        limits = served.site.limits.gas
-        block = self._ledger.get(meta.BLOCK_GAS)
-        return replace(limits, transaction=min(limits.transaction or block, block)) if block else limits
-
-    def _too_dear(self, job: Job, stored_bytes: int, gas: ReportGasLimits) -> Job:
-        """Refuses the job, or ignores it (it stays pending) if even one report exceeds the limits."""
-        failed = refused(job, too_dear(stored_bytes, gas))
-        if gas.allow_refusal(stored_bytes):
-            return failed
-        return replace(failed, state=State.PENDING, hold=Hold.TOO_EXPENSIVE, closed_at=self._clock.now())
-
-    async def _offering(self, offering_id: str) -> Offering:
-        """Returns the job's offering. The chain checked that it exists: without a record, the node lags."""
-        offering = await self._chain.offering(offering_id)
-        if offering is None:
-            raise Unreadable(f"the node has no record of offering {offering_id} yet")
-        return offering
-
-    async def _check_identity(self, spec: Spec, offering: Offering) -> None:
-        """Raises Inadmissible if the offering requires a higher identity score than the customer's."""
-        if offering.identity_threshold:
-            check_identity(offering.identity_threshold, await self._chain.identity_score(spec.customer))
-
-    def _site(self, served: ServedCluster) -> SitePolicy:
-        """Returns the site's policy with the number of nodes that the last heartbeat counted."""
-        return replace(served.site, nodes=self._ledger.get(meta.node_count(served.cluster_id)))
+        return [await self._admission.job(record, decision.reason if isinstance(decision, Refuse) else "")]
 
     def _set_aside(self, job_id: str, why: str) -> None:
         log.error(
@@ -444,17 +359,6 @@ class Intake:
         self._poke()
 
 
-def _check_data(spec: Spec, served: ServedCluster) -> None:
-    """Raises Inadmissible for a job that needs a data mover where there is none."""
-    if brings_data(spec) and served.data is None:
-        raise Inadmissible("this provider accepts no input data: submit without data references and pointers")
-
-
-def refused(job: Job, reason: str) -> Job:
-    """Returns the job as failed and without its program, because it never runs."""
-    return replace(job, state=State.FAILED, message=cut(reason, MAX_MESSAGE), spec=reduced(job.spec))
-
-
 def _batches(job_ids: Iterable[str]) -> Iterator[list[str]]:
     """Splits the ids into batches: one node states how many there are, and may be wrong."""
     rest = iter(job_ids)
@@ -475,20 +379,6 @@ def _beyond(first: int, job_ids: Sequence[str]) -> int:
     for number in sorted(map(_number, job_ids)):
         first += number == first
     return first
-
-
-def terms(offering: Offering) -> Terms:
-    """Returns the offering's terms as admission needs them."""
-    return Terms(
-        queues=tuple(
-            QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues
-        ),
-        preconfigured=tuple(
-            PreconfiguredWorkload(item.workload_id, item.image, tuple(item.command.split()))
-            for item in offering.preconfigured
-        ),
-        supports_custom_workloads=offering.supports_custom_workloads,
-    )
 
 
 def _may_have_moved(job: Job, seen: ChainJob | BaseException | None) -> bool:

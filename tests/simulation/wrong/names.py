@@ -8,7 +8,7 @@ from provider_daemon.job import lifecycle
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.snapshot import Sighting, Snapshot
-from provider_daemon.loops import intake
+from provider_daemon.loops import admitting
 from provider_daemon.ports import Watch
 from provider_daemon.slurm import ownership
 from provider_daemon.slurm.accounting import AccountingRow
@@ -62,7 +62,7 @@ async def not_searched(self: Any, lost: frozenset[str], watch: Watch) -> tuple[R
 
 
 NAMES: dict[str, Changes] = {
-    "the name comes from public data": ((intake, "job_name", lambda signer, spec: public_name(spec)),),
+    "the name comes from public data": ((admitting, "job_name", lambda signer, spec: public_name(spec)),),
     "followed by name alone": ((ownership, "sort_queue", by_name), (ownership, "own_records", unrenamed)),
     "records are followed by name alone": ((ownership, "own_records", unrenamed),),
     "cancelled by name": ((SlurmScheduler, "cancel", cancel_by_name),),
