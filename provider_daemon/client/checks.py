@@ -4,12 +4,14 @@ The checks are the chain's basic validation, and those for messages that the cha
 Pure; each problem is one line that begins with the field.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from google.protobuf.message import Message
 
+from provider_daemon.chain import bech32
+from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.encryption.fingerprint import ALGORITHM, PUBLIC_KEY_BYTES, is_fingerprint
@@ -37,6 +39,7 @@ _REQUIRED: dict[type[Message], tuple[str, ...]] = {
     encryption.MsgRotateKey: ("old_key_fingerprint", "new_public_key"),
     encryption.MsgRevokeRecipientKey: ("key_fingerprint",),
     encryption.MsgUpdateKeyLabel: ("key_fingerprint",),
+    MsgSend: ("to_address", "amount"),
 }
 
 Problems = Iterator[str]
@@ -128,9 +131,13 @@ def _submit_job(message: tx_pb2.MsgSubmitJob) -> Problems:
         yield "workload_spec.preconfigured_workload_id: required for a preconfigured job"
     if not spec.is_preconfigured and not spec.container_image:
         yield "workload_spec.container_image: required, unless the job names a preconfigured workload"
-    for index, coin in enumerate(message.max_price):
+    yield from _coins(message.max_price, "max_price")
+
+
+def _coins(held: Iterable[Any], path: str) -> Problems:
+    for index, coin in enumerate(held):
         if not coin.amount.isascii() or not coin.amount.isdigit():
-            yield f"max_price[{index}].amount: must be an integer: {coin.amount!r}"
+            yield f"{path}[{index}].amount: must be an integer: {coin.amount!r}"
 
 
 def _report(message: tx_pb2.MsgReportJobStatus) -> Problems:
@@ -164,6 +171,19 @@ def _update_params(message: tx_pb2.MsgUpdateParams) -> Problems:
         yield "params.min_job_duration_seconds: must not exceed max_job_duration_seconds"
 
 
+def _send(message: MsgSend) -> Problems:
+    yield from _coins(message.amount, "amount")
+    if any(coin.amount.strip("0") == "" for coin in message.amount):
+        yield "amount: must be greater than 0"
+    denoms = [coin.denom for coin in message.amount]
+    if len(denoms) != len(set(denoms)):
+        yield "amount: each denom may be given once"
+    try:
+        bech32.decode(message.to_address)
+    except ValueError as error:
+        yield f"to_address: {error}"
+
+
 def _keys(message: Any) -> Problems:
     for name in ("public_key", "new_public_key"):
         key = getattr(message, name, b"")
@@ -195,4 +215,5 @@ _CHECKS: dict[type[Message], Callable[[Any], Problems]] = {
     encryption.MsgRotateKey: _keys,
     encryption.MsgRevokeRecipientKey: _keys,
     encryption.MsgUpdateKeyLabel: _keys,
+    MsgSend: _send,
 }

@@ -12,13 +12,18 @@ from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from provider_daemon.chain.messages import SIGNER_FIELDS
+from provider_daemon.chain.proto.cosmos.bank.v1beta1 import bank_pb2
 from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.client.coins import coins
 from provider_daemon.errors import ConfigError
 
 _TIMESTAMP, _COIN = "google.protobuf.Timestamp", "cosmos.base.v1beta1.Coin"
-_KINDS = {**tx_pb2.DESCRIPTOR.message_types_by_name, **encryption.DESCRIPTOR.message_types_by_name}
+_KINDS = {
+    **tx_pb2.DESCRIPTOR.message_types_by_name,
+    **encryption.DESCRIPTOR.message_types_by_name,
+    **bank_pb2.DESCRIPTOR.message_types_by_name,
+}
 TYPE_KEY = "@type"  # Cosmos clients write it next to a message's fields
 
 

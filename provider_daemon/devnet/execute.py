@@ -8,7 +8,7 @@ from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import Message
 
 from provider_daemon.chain.messages import pack, signer_of
-from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
+from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend, MsgSendResponse
 from provider_daemon.chain.proto.cosmos.base.abci.v1beta1.abci_pb2 import TxMsgData
 from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
@@ -129,9 +129,19 @@ def _packed(message: Message, answer: Message | None) -> AnyMessage:
     )
 
 
-def _send(ctx: Context, message: MsgSend) -> None:
+def _send(ctx: Context, message: MsgSend) -> MsgSendResponse:
     for coin in message.amount:
         bank.move(ctx.state, message.from_address, message.to_address, coin.denom, int(coin.amount))
+    amount = ",".join(f"{coin.amount}{coin.denom}" for coin in message.amount)
+    ctx.events += [
+        ("coin_spent", {"spender": message.from_address, "amount": amount}),
+        ("coin_received", {"receiver": message.to_address, "amount": amount}),
+        (
+            "transfer",
+            {"recipient": message.to_address, "sender": message.from_address, "amount": amount},
+        ),
+    ]
+    return MsgSendResponse()
 
 
 HANDLERS: dict[type[Message], Callable[[Context, Any], Message | None]] = {

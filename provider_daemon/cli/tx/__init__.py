@@ -1,9 +1,9 @@
-"""`provd tx`: the HPC module's twelve transactions and those about recipient keys, with any key."""
+"""`provd tx`: the HPC module's twelve transactions, those about recipient keys, and sending coins."""
 
 import typer
 
 from provider_daemon.cli.options import example
-from provider_daemon.cli.tx import clusters, encryption, governance, jobs, nodes, offerings
+from provider_daemon.cli.tx import bank, clusters, encryption, governance, jobs, nodes, offerings
 
 app = typer.Typer(help="Sign and broadcast a transaction.", no_args_is_help=True)
 _EXIT_STATUS = (
@@ -20,8 +20,14 @@ keys = typer.Typer(
     help="Sign and broadcast a transaction about recipient keys.",
     epilog=_EXIT_STATUS,
 )
+coins = typer.Typer(
+    no_args_is_help=True,
+    help="Sign and broadcast a transaction of the bank module.",
+    epilog=_EXIT_STATUS,
+)
 app.add_typer(hpc, name="hpc")
 app.add_typer(keys, name="encryption")
+app.add_typer(coins, name="bank")
 
 _COMMANDS = {
     "register-cluster": (
@@ -77,3 +83,6 @@ _KEY_COMMANDS = {
 
 for _name, (_function, _arguments) in _KEY_COMMANDS.items():
     keys.command(_name, epilog=example(f"provd tx encryption {_name} {_arguments}"))(_function)
+
+_BANK_EXAMPLE = "provd tx bank send ve16yqr7q0a24m0slxa5jch5e0h5gxfhame47790q 250000000uvirt --from alice"
+coins.command("send", epilog=example(_BANK_EXAMPLE))(bank.send)

@@ -361,3 +361,39 @@ async def test_the_site_audit_in_the_description(market: Shop) -> None:
     assert ("site_audit" in found, "gateway" in found) == (False, True)
     refused = await market.run("tx hpc update-cluster HPC-1 --site-audit good --from alice -y")
     assert isinstance(refused.exception, ConfigError)
+
+
+async def test_coins_are_sent(market: Shop) -> None:
+    """`provd tx bank send` moves exactly that amount, and the signer also pays the fee."""
+    sent = json.loads(
+        (await market.done(f"tx bank send {ADDRESSES['bob']} 250uvirt,7uve --from alice -o json")).stdout
+    )
+    held = {
+        name: {
+            coin["denom"]: int(coin["amount"])
+            for coin in json.loads(
+                (await market.run(f"query bank balances {ADDRESSES[name]} -o json")).stdout
+            )["balances"]
+        }
+        for name in ("alice", "bob")
+    }
+    assert sent["code"] == 0
+    assert held["bob"] == {"uve": 10**12 + 7, "uvirt": 10**12 + 250}
+    assert held["alice"]["uvirt"] == 10**12 - 250
+    assert held["alice"]["uve"] < 10**12 - 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ("ve1nobody 5uve", "to_address: invalid address"),
+        (f"{ADDRESSES['bob']} 0uve", "amount: must be greater than 0"),
+        (f"{ADDRESSES['bob']} 5", "amount: invalid coin"),
+        (f"{ADDRESSES['bob']} 5uve,6uve", "amount: each denom may be given once"),
+    ],
+)
+async def test_what_is_not_sent(market: Shop, arguments: str, problem: str) -> None:
+    """An unusable recipient or amount is a usage error before anything is signed."""
+    refused = await market.run(f"tx bank send {arguments} --from alice -y")
+    assert isinstance(refused.exception, ConfigError)
+    assert problem in str(refused.exception)

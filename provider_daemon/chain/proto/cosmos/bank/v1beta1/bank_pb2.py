@@ -26,7 +26,7 @@ from provider_daemon.chain.proto.cosmos.base.query.v1beta1 import pagination_pb2
 from provider_daemon.chain.proto.cosmos.base.v1beta1 import coin_pb2 as provider__daemon_dot_chain_dot_proto_dot_cosmos_dot_base_dot_v1beta1_dot_coin__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:provider_daemon/chain/proto/cosmos/bank/v1beta1/bank.proto\x12\x13\x63osmos.bank.v1beta1\x1a\x46provider_daemon/chain/proto/cosmos/base/query/v1beta1/pagination.proto\x1a:provider_daemon/chain/proto/cosmos/base/v1beta1/coin.proto\"5\n\x13QueryBalanceRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05\x64\x65nom\x18\x02 \x01(\t\"B\n\x14QueryBalanceResponse\x12*\n\x07\x62\x61lance\x18\x01 \x01(\x0b\x32\x19.cosmos.base.v1beta1.Coin\"f\n\x17QueryAllBalancesRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12:\n\npagination\x18\x02 \x01(\x0b\x32&.cosmos.base.query.v1beta1.PageRequest\"\x84\x01\n\x18QueryAllBalancesResponse\x12+\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x19.cosmos.base.v1beta1.Coin\x12;\n\npagination\x18\x02 \x01(\x0b\x32\'.cosmos.base.query.v1beta1.PageResponse\"^\n\x07MsgSend\x12\x14\n\x0c\x66rom_address\x18\x01 \x01(\t\x12\x12\n\nto_address\x18\x02 \x01(\t\x12)\n\x06\x61mount\x18\x03 \x03(\x0b\x32\x19.cosmos.base.v1beta1.Coin2\xd3\x01\n\x05Query\x12^\n\x07\x42\x61lance\x12(.cosmos.bank.v1beta1.QueryBalanceRequest\x1a).cosmos.bank.v1beta1.QueryBalanceResponse\x12j\n\x0b\x41llBalances\x12,.cosmos.bank.v1beta1.QueryAllBalancesRequest\x1a-.cosmos.bank.v1beta1.QueryAllBalancesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n:provider_daemon/chain/proto/cosmos/bank/v1beta1/bank.proto\x12\x13\x63osmos.bank.v1beta1\x1a\x46provider_daemon/chain/proto/cosmos/base/query/v1beta1/pagination.proto\x1a:provider_daemon/chain/proto/cosmos/base/v1beta1/coin.proto\"5\n\x13QueryBalanceRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12\r\n\x05\x64\x65nom\x18\x02 \x01(\t\"B\n\x14QueryBalanceResponse\x12*\n\x07\x62\x61lance\x18\x01 \x01(\x0b\x32\x19.cosmos.base.v1beta1.Coin\"f\n\x17QueryAllBalancesRequest\x12\x0f\n\x07\x61\x64\x64ress\x18\x01 \x01(\t\x12:\n\npagination\x18\x02 \x01(\x0b\x32&.cosmos.base.query.v1beta1.PageRequest\"\x84\x01\n\x18QueryAllBalancesResponse\x12+\n\x08\x62\x61lances\x18\x01 \x03(\x0b\x32\x19.cosmos.base.v1beta1.Coin\x12;\n\npagination\x18\x02 \x01(\x0b\x32\'.cosmos.base.query.v1beta1.PageResponse\"^\n\x07MsgSend\x12\x14\n\x0c\x66rom_address\x18\x01 \x01(\t\x12\x12\n\nto_address\x18\x02 \x01(\t\x12)\n\x06\x61mount\x18\x03 \x03(\x0b\x32\x19.cosmos.base.v1beta1.Coin\"\x11\n\x0fMsgSendResponse2\xd3\x01\n\x05Query\x12^\n\x07\x42\x61lance\x12(.cosmos.bank.v1beta1.QueryBalanceRequest\x1a).cosmos.bank.v1beta1.QueryBalanceResponse\x12j\n\x0b\x41llBalances\x12,.cosmos.bank.v1beta1.QueryAllBalancesRequest\x1a-.cosmos.bank.v1beta1.QueryAllBalancesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -43,6 +43,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_QUERYALLBALANCESRESPONSE']._serialized_end=575
   _globals['_MSGSEND']._serialized_start=577
   _globals['_MSGSEND']._serialized_end=671
-  _globals['_QUERY']._serialized_start=674
-  _globals['_QUERY']._serialized_end=885
+  _globals['_MSGSENDRESPONSE']._serialized_start=673
+  _globals['_MSGSENDRESPONSE']._serialized_end=690
+  _globals['_QUERY']._serialized_start=693
+  _globals['_QUERY']._serialized_end=904
 # @@protoc_insertion_point(module_scope)
