@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from provider_daemon.job.leases import Remains
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
@@ -165,6 +166,8 @@ class Scheduler(Protocol):
         ...
 
     async def nodes(self) -> tuple[Node, ...]: ...
+
+    async def reservations(self) -> tuple[Reservation, ...]: ...
 
     async def close(self) -> None: ...
 

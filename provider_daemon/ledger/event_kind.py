@@ -10,6 +10,7 @@ class EventKind(StrEnum):
     ADOPTED = "adopted"
     IGNORED = "ignored"
     LIMITED = "limited"
+    MAINTENANCE = "maintenance"
     USER = "user"
     INTENT = "intent"
     SBATCH_UNKNOWN = "sbatch_unknown"

@@ -272,3 +272,16 @@ SELECT customer FROM leases WHERE cluster_id = :cluster_id AND user = :user AND 
 
 -- name: leased_users
 SELECT user FROM leases WHERE cluster_id = :cluster_id AND ended_at IS NULL AND held_by = '' ORDER BY user;
+
+-- name: windows
+SELECT id, source, starts_at, ends_at, nodes_left, reason FROM maintenance WHERE cluster_id = :cluster_id AND ends_at > :now ORDER BY starts_at, id;
+
+-- name: add_window
+INSERT INTO maintenance (cluster_id, source, starts_at, ends_at, nodes_left, reason)
+VALUES (:cluster_id, :source, :starts_at, :ends_at, :nodes_left, :reason);
+
+-- name: remove_window
+DELETE FROM maintenance WHERE cluster_id = :cluster_id AND id = :id AND source = :source;
+
+-- name: remove_windows
+DELETE FROM maintenance WHERE cluster_id = :cluster_id AND source = :source;

@@ -35,6 +35,7 @@ from provider_daemon.loops.concurrent import run_all
 from provider_daemon.loops.customer_slots import CustomerSlots
 from provider_daemon.loops.job_log import record_changes
 from provider_daemon.loops.leasing import Leasing
+from provider_daemon.loops.maintenance_hold import MaintenanceHold
 from provider_daemon.loops.reporting import keep_evidence, store_reports
 from provider_daemon.loops.stale_ledger import StaleLedger
 from provider_daemon.loops.submission_pause import SubmissionPause
@@ -88,6 +89,7 @@ class Advance:
         self._transfers = transfers
         self._pause = SubmissionPause(served.name, clock, self._ongoing)
         self._slots = CustomerSlots(ledger)
+        self._maintenance = MaintenanceHold(ledger, served.cluster_id)
         self._stale_ledger = StaleLedger(ledger, served.cluster_id)
         self._bad_rows = UnreadableRows(ledger, served.cluster_id, served.name)
         self._interim = Interim(ledger, served.signer, clock)
@@ -140,6 +142,7 @@ class Advance:
     def _think(self, jobs: Sequence[Job], snapshot: Snapshot, moved: Mapping[str, Transfer]) -> list[Step]:
         now = self._clock.now()
         self._pause.begin_tick()
+        self._maintenance.begin(now)
         latest = now + self._stale_ledger.chain_ahead()
         observed = [
             self._with_data(
@@ -164,11 +167,14 @@ class Advance:
         return settle(job, transfer, now, latest, self._served.data)
 
     def _decide(self, job: Job, snapshot: Snapshot, transfer: Transfer | None) -> Step:
-        """Returns the next step. A job is not submitted before it has a Unix user and its inputs."""
+        """Returns the next step.
+
+        A job is not submitted before it has a Unix user and its inputs, nor into a maintenance window.
+        """
         action = decide(job, snapshot)
         if not isinstance(action, Submit):
             return Step(job, action)
-        if self._served.lacks_user(job):
+        if self._served.lacks_user(job) or self._maintenance.holds(job):
             return Step(job)
         job = refuse_inputs(job, transfer)
         return Step(job, action if job.state not in TERMINAL and inputs_ready(job, transfer) else None)
@@ -217,6 +223,7 @@ class Advance:
                 job = merge(step.job, before[job_id], newest)
                 promised |= self._save(before[job_id], newest, job, now)
             self._slots.write(now)
+            self._maintenance.write(now)
         if promised:
             self._poke()
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 from provider_daemon.errors import ProvdError, TurnedAway, Unreadable
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.activity import calling
@@ -101,6 +102,10 @@ class MeasuredScheduler:
                 until=self._clock.now() + NODES_SECONDS,
             )
         return nodes
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        with self._asking("reservations"):
+            return await self._inner.reservations()
 
     async def close(self) -> None:
         await self._inner.close()

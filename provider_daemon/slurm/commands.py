@@ -132,6 +132,7 @@ WHO = program("id -un", QUERY_SECONDS)
 QUERY_RANGE = program("sacctmgr show config", INSPECT_SECONDS)
 SDIAG = program("sdiag", QUERY_SECONDS)
 NODES = program("scontrol show node -o", QUERY_SECONDS)
+RESERVATIONS = program("scontrol show reservation -o", QUERY_SECONDS)
 # The names of all nodes that are in a partition. The output contains no comments.
 HOSTS = program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
 BATCH_SCRIPT = program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)

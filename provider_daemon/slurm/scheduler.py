@@ -9,6 +9,7 @@ from secrets import token_hex
 import structlog
 
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.ongoing import OngoingProblems
@@ -23,6 +24,7 @@ from provider_daemon.slurm.nodes import hosts, known, nodes
 from provider_daemon.slurm.notices import Notices
 from provider_daemon.slurm.parse import Queued
 from provider_daemon.slurm.records import has_free_text
+from provider_daemon.slurm.reservations import reservations
 from provider_daemon.slurm.run import GRACE_SECONDS, ask
 from provider_daemon.slurm.tables import Reading, Unread, concerned, joined
 from provider_daemon.slurm.transport import Transport
@@ -96,6 +98,12 @@ class SlurmScheduler:
             mark = _mark()
             reading = known(reading, hosts(await self._ask("sinfo", commands.hosts(mark)), mark))
         self._notices.note("scontrol", reading)
+        return reading.rows
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        """Returns the readable reservations of the site; unreadable ones are logged."""
+        reading = reservations(await self._ask("scontrol show reservation", Command(commands.RESERVATIONS)))
+        self._notices.note("scontrol show reservation", reading)
         return reading.rows
 
     async def cancel(self, ours: Watch) -> None:

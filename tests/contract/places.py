@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import subprocess
 import time
 import uuid
 from collections.abc import Callable, Sequence
@@ -13,8 +14,10 @@ from typing import Any
 import pytest
 
 from provider_daemon.clock import SystemClock
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.site_root import site_root
 from provider_daemon.job.snapshot import Sighting, Snapshot
+from provider_daemon.lab.simulated.model import SimulatedReservation
 from provider_daemon.lab.simulated.site import SimulatedSite
 from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import Submission, SubmissionResult, Watch
@@ -141,6 +144,43 @@ class Place:
             self.site.poke()
         else:
             await asyncio.to_thread(self.site.start, daemon)
+
+    async def reserve(self, wanted: Reservation) -> None:
+        """Reserves nodes as the site's administrator."""
+        flags = ["MAINT"] if wanted.maintenance else []
+        if isinstance(self.site, SimulatedSite):
+            self.site.cluster.reservations.append(
+                SimulatedReservation(
+                    wanted.name,
+                    wanted.starts_at,
+                    wanted.ends_at,
+                    wanted.nodes,
+                    ",".join([*flags, "SPEC_NODES"]),
+                )
+            )
+            return
+        await self._scontrol(
+            "create",
+            "reservation",
+            f"reservationname={wanted.name}",
+            f"starttime=uts{wanted.starts_at}",
+            f"endtime=uts{wanted.ends_at}",
+            f"nodes={','.join(self.site.nodes[: wanted.nodes])}",
+            "users=root",
+            *(f"flags={flag}" for flag in flags),
+        )
+
+    async def unreserve(self, *names: str) -> None:
+        if isinstance(self.site, SimulatedSite):
+            self.site.cluster.reservations.clear()
+            return
+        for name in names:
+            await self._scontrol("delete", f"reservation={name}")
+
+    async def _scontrol(self, *words: str) -> None:
+        assert isinstance(self.site, Site)
+        environment = self.site.env
+        await asyncio.to_thread(subprocess.run, ["scontrol", *words], env=environment, check=True)
 
 
 def transport(site: Site | SimulatedSite, way: str) -> Transport:

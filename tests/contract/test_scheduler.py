@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
@@ -280,6 +281,20 @@ async def test_nodes(place: Place) -> None:
         node.cpus_allocated >= 5 and node.memory_allocated_mib >= 7 * 1024 and node.gpus_allocated >= 1
         for node in nodes
     )
+
+
+async def test_reservations(place: Place) -> None:
+    """A reservation has its times, its number of nodes, and whether it is for maintenance."""
+    assert await place.scheduler.reservations() == ()
+    start = int(time.time()) + 86_400
+    planned = Reservation("maint", start, start + 7200, 4, maintenance=True)
+    course = Reservation("course", start + 7200, start + 10_800, 1, maintenance=False)
+    try:
+        await place.reserve(planned)
+        await place.reserve(course)
+        assert set(await place.scheduler.reservations()) == {planned, course}
+    finally:
+        await place.unreserve("maint", "course")
 
 
 async def test_slurmdbd_down(place: Place) -> None:

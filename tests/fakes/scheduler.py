@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
 from provider_daemon.job.state import State
@@ -39,6 +40,7 @@ class FakeScheduler:
     trouble: SubmissionResult | None = None
     refused_orders: list[Submission] = field(default_factory=list)
     hosts: int = 2
+    reserved: tuple[Reservation, ...] = ()
     clock_ahead: int = 0
     surveys: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
@@ -103,6 +105,10 @@ class FakeScheduler:
             Node(f"n{number}", "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100")
             for number in range(1, self.hosts + 1)
         )
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        self._answer()
+        return self.reserved
 
     async def close(self) -> None:
         pass

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import SUBMIT_SECONDS
+from provider_daemon.job.maintenance import Reservation
 from provider_daemon.ports import Clock, Node, Submission, SubmissionResult
 from provider_daemon.slurm.accounting import AccountingRow
 from provider_daemon.slurm.logins import SiteLogins
@@ -46,6 +47,9 @@ class SimulatedScheduler(SlurmScheduler):
 
     async def nodes(self) -> tuple[Node, ...]:
         return await self._far("scontrol", lambda: HOSTS)
+
+    async def reservations(self) -> tuple[Reservation, ...]:
+        return await self._far("scontrol", lambda: ())
 
     async def _scancel(self, slurm_ids: Sequence[str]) -> None:
         await self._far(f"scancel {' '.join(slurm_ids)}", lambda: self._site.scancel(slurm_ids))

@@ -15,6 +15,7 @@ from provider_daemon.lab.simulated.model import (
     SimulatedJob,
     SimulatedNode,
     SimulatedPartition,
+    SimulatedReservation,
 )
 
 FAILED_SUBMISSION = "sbatch: error: Batch job submission failed: "
@@ -42,6 +43,7 @@ class SimulatedCluster:
     jobs: dict[int, SimulatedJob] = field(default_factory=dict)
     next_id: int = 1
     pool: tuple[str, ...] = ()
+    reservations: list[SimulatedReservation] = field(default_factory=list)
 
     # --- users ---
 

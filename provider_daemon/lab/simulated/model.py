@@ -44,6 +44,15 @@ class SimulatedPartition:
     default: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class SimulatedReservation:
+    name: str
+    starts_at: int
+    ends_at: int
+    nodes: int
+    flags: str
+
+
 @dataclass(slots=True)
 class SimulatedNode:
     name: str

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from provider_daemon.lab.simulated import nodes, options, submission
+from provider_daemon.lab.simulated import nodes, options, reservations, submission
 from provider_daemon.lab.simulated.cluster import SimulatedCluster
 from provider_daemon.lab.simulated.model import Failure, SimulatedJob
 from provider_daemon.lab.simulated.queue import squeue
@@ -113,6 +113,8 @@ def _scontrol(cluster: SimulatedCluster, words: list[str], call: Call, now: floa
         return Said("Slurmctld(primary) at localhost is UP\n")
     if verb == "show" and rest[:1] == ["node"]:
         return _show_nodes(cluster, rest[1:])
+    if verb == "show" and rest[:1] == ["reservation"]:
+        return Said("".join(map(reservations.show, cluster.reservations)) or f"{reservations.NONE}\n")
     if verb == "update":
         return _update(
             cluster, {name.lower(): value for name, value in (word.split("=", 1) for word in rest)}, now

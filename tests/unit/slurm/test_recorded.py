@@ -12,6 +12,7 @@ from provider_daemon.slurm import accounting, failures, parse, tres
 from provider_daemon.slurm.commands import SACCT_FIELDS
 from provider_daemon.slurm.nodes import nodes
 from provider_daemon.slurm.parse import Submitted
+from provider_daemon.slurm.reservations import reservations
 from provider_daemon.slurm.states import JOB_STATES, job_state, node_usable
 from tests.unit.slurm.recorded import FILES, ROOT, Entry, entries, entry, sacct, squeue
 
@@ -24,7 +25,7 @@ def test_each_version_has_the_same_files() -> None:
     """Nothing was left out when the recordings were copied."""
     names = [sorted(path.name for path in FILES if path.parent.name == version) for version in VERSIONS]
     assert names[0] == names[1] == names[2]
-    assert len(names[0]) == 33
+    assert len(names[0]) == 34
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}-{path.stem}")
@@ -66,6 +67,8 @@ def _read(found: Entry) -> None:
     elif command.startswith("scontrol show job"):
         assert all(word in JOB_STATES for word in _STATE_WORD.findall(found.output))
         assert all(tres.tres(text) is not None for text in _TRES.findall(found.output))
+    elif command.startswith("scontrol show reservation"):
+        assert len(reservations(found.output).rows) == found.output.count("ReservationName=")
     elif command.startswith("scontrol show partition"):
         assert [tres.gpus(tres.tres(text)) for text in _TRES.findall(found.output)] == [
             (("a100", 8),),
@@ -172,4 +175,4 @@ def test_cut_table_is_unread() -> None:
 
 def test_recordings_are_where_the_tests_look() -> None:
     """An empty directory must not pass."""
-    assert len(FILES) == 99, ROOT
+    assert len(FILES) == 102, ROOT

@@ -1,0 +1,44 @@
+"""Maintenance windows: who is held, and until when."""
+
+from provider_daemon.job.maintenance import Window, WindowSource
+from provider_daemon.ledger import maintenance
+from provider_daemon.ledger.event_kind import EventKind
+from tests.fakes.chain import ALICE, job
+from tests.unit.loops.conftest import House, house
+
+__all__ = ["house"]
+
+HOUR = 3600
+
+
+def window(house: House, begins_in: int, nodes_left: int = 0) -> Window:
+    now = int(house.chain.clock.now())
+    return Window(WindowSource.OPERATOR, now + begins_in, now + begins_in + HOUR, nodes_left, "new switches")
+
+
+async def test_an_accepted_job_that_would_run_into_a_window_is_held_until_its_end(house: House) -> None:
+    """Nothing is submitted before the window is over; the timeline names the window once."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    planned = window(house, 60)
+    with house.ledger.write():
+        maintenance.add(house.ledger, "HPC-1", planned)
+    await house.advance.tick()
+    await house.advance.tick()
+    assert house.scheduler.orders == []
+    held = [event for event in house.ledger.events_of("JOB-1") if event.what == EventKind.MAINTENANCE]
+    assert [event.detail for event in held] == [f"held until its end: {planned}"]
+    house.chain.block(HOUR + 60)
+    await house.advance.tick()
+    assert len(house.scheduler.orders) == 1
+
+
+async def test_a_job_that_fits_beside_a_window_is_not_held(house: House) -> None:
+    """What the nodes left by a window can run is not held, nor by a window of another cluster."""
+    await house.chain.send(ALICE, job())
+    await house.intake.tick()
+    with house.ledger.write():
+        maintenance.add(house.ledger, "HPC-1", window(house, 0, nodes_left=1))
+        maintenance.add(house.ledger, "HPC-2", window(house, 0))
+    await house.advance.tick()
+    assert len(house.scheduler.orders) == 1
