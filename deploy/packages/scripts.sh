@@ -36,7 +36,7 @@ start_services_again() {
 # SLURM runs its jobs to their end without provd; an administrator who removes the package should know that
 # nobody reports them.
 warn_of_open_jobs() {
-  open=$(/usr/lib/provd/bin/provd jobs --show open --count 1000000 --json 2>/dev/null | grep -c '"job_id"' || true)
+  open=$(/usr/lib/provd/bin/provd jobs --show open --count 1000000 -o json 2>/dev/null | grep -c '"job_id"' || true)
   [ "$open" -eq 0 ] || echo "provd: open jobs: $open; nobody reports them until provd is installed and started again" >&2
 }
 

@@ -56,7 +56,7 @@ app.command("mover", short_help="Run the data mover until SIGTERM or SIGINT.")(m
 app.command("demo", short_help="Run fifteen jobs end to end on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)
-app.command("top", short_help="Show `provd status` continuously until Ctrl-C.")(status.top)
+app.command("top", short_help="Show `provd status` continuously until q or Ctrl-C.")(status.top)
 app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
 app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
     reconcile.reconcile

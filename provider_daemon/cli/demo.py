@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import AsText, Text
+
 if TYPE_CHECKING:
     from provider_daemon.demo.environment import Environment
     from provider_daemon.demo.sites import DemoSite
@@ -15,9 +17,7 @@ if TYPE_CHECKING:
 
 
 def demo(
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on stdout and progress on stderr.")
-    ] = False,
+    output: AsText = Text.TEXT,
     keep: Annotated[
         bool, typer.Option("--keep", help="Leave everything running, and print commands to explore it.")
     ] = False,
@@ -36,7 +36,7 @@ def demo(
 
     if queries not in ("none", "published", "all"):
         raise typer.BadParameter("--queries must be none, published or all")
-    raise typer.Exit(asyncio.run(_demo(as_json, keep, queries, simulated)))
+    raise typer.Exit(asyncio.run(_demo(output is Text.JSON, keep, queries, simulated)))
 
 
 async def _demo(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:

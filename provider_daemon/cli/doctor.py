@@ -1,20 +1,27 @@
 """`provd doctor`: checks everything that jobs depend on."""
 
 import json
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import AsText, Text
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
+    from provider_daemon.doctor.finding import CheckOutcome
     from provider_daemon.doctor.registry import CheckResult
 
 WIDTH = 26
+NARROWEST = 60  # columns that lines are wrapped to on a narrower terminal
+FAILED = "fail"  # CheckOutcome.FAIL
+COLOURS = {FAILED: "red", "warn": "yellow", "ok": "green", "skipped": "bright_black"}
 TITLES = {
     "host": "This host",
     "ledger": "The ledger",
@@ -33,7 +40,7 @@ def doctor(
     only: Annotated[
         list[str] | None, typer.Option("--only", metavar="NAME", help="Run only this check; repeatable.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    output: AsText = Text.TEXT,
 ) -> None:
     """Check the host, ledger, chain, keys, SSH, SLURM and offerings, and suggest fixes."""
     import asyncio
@@ -50,7 +57,11 @@ def doctor(
     started = time.monotonic()
     rows = chosen(list(examine(asyncio.run(gather(loaded, config)))), only or [])
     seconds = time.monotonic() - started
-    typer.echo(_document(rows, seconds) if as_json else "\n".join([*_lines(rows), _summary(rows, seconds)]))
+    if output is Text.JSON:
+        typer.echo(_document(rows, seconds))
+    else:
+        lines = [*_lines(rows), *_failures(rows), Line(_summary(rows, seconds))]
+        typer.echo("\n".join(on_terminal(lines) if sys.stdout.isatty() else [line.text for line in lines]))
     outcomes = {row.finding.outcome for row in rows}
     raise typer.Exit(1 if CheckOutcome.FAIL in outcomes else 2 if outcomes == {CheckOutcome.SKIPPED} else 0)
 
@@ -82,23 +93,60 @@ def _document(rows: Sequence["CheckResult"], seconds: float) -> str:
     return json.dumps({"seconds": round(seconds, 3), "checks": found}, indent=1)
 
 
-def _lines(rows: Sequence["CheckResult"]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of the report. `indent`: columns in front of the further lines that it is wrapped into."""
+
+    text: str
+    indent: int = 0
+    outcome: "CheckOutcome | None" = None
+
+
+def on_terminal(lines: Sequence[Line]) -> Iterator[str]:
+    """Wraps the lines at words to the width of the terminal, and colours them by their outcome."""
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, NARROWEST)
+    for line in lines:
+        parts = textwrap.wrap(
+            line.text,
+            width,
+            subsequent_indent=" " * line.indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        colour = COLOURS[line.outcome] if line.outcome else None
+        yield from (typer.style(part, fg=colour) if colour else part for part in parts)
+
+
+def _lines(rows: Sequence["CheckResult"]) -> Iterator[Line]:
     heading = ""
     for row in sorted(rows, key=lambda row: (list(TITLES).index(row.check.section), row.subject)):
         title = TITLES[row.check.section] + (f" ({row.subject})" if row.subject else "")
         if title != heading:
             heading = title
-            yield title
+            yield Line(title)
         yield from _told(row)
 
 
-def _told(row: "CheckResult") -> Iterator[str]:
+def _failures(rows: Sequence["CheckResult"]) -> Iterator[Line]:
+    """Repeats the failed checks below all others: the first lines have left the terminal by then."""
+    failed = [row for row in rows if row.finding.outcome == FAILED]
+    if failed and len(rows) > len(failed):
+        yield Line("")
+        yield Line(f"Failed: {len(failed)} of {len(rows)} checks")
+        yield from _lines(failed)
+
+
+def _told(row: "CheckResult") -> Iterator[Line]:
     found = row.finding
     because = f"; see {found.cause}" if found.cause else ""
     outcome = found.outcome.upper() if found.todo else found.outcome
-    yield printable(f"  {outcome:<8}{row.check.name:<{WIDTH}}{found.seen}{because}")
+    seen = printable(f"  {outcome:<8}{row.check.name:<{WIDTH}}{found.seen}{because}")
+    yield Line(seen, WIDTH + 10, found.outcome)
     if found.todo:
-        yield printable(f"{'':<{WIDTH + 10}}{found.todo}")
+        yield Line(printable(f"{'':<{WIDTH + 10}}{found.todo}"), WIDTH + 10)
 
 
 def _summary(rows: Sequence["CheckResult"], seconds: float) -> str:

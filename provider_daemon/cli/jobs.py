@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from provider_daemon.cli.options import example
+from provider_daemon.cli.options import AsText, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.errors import Refused
 from provider_daemon.text import printable
@@ -25,7 +25,7 @@ def list_jobs(
     match: Annotated[
         str, typer.Option(metavar="ID", help="Only jobs with this chain id, SLURM job id or SLURM job name.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    output: AsText = Text.TEXT,
 ) -> None:
     """List the newest jobs: state, state on chain, SLURM job id, and why a job waits or how it ended."""
     import json
@@ -42,7 +42,7 @@ def list_jobs(
         if match
         else listing.jobs(ledger, show=listing.Show(show), count=count)
     )
-    if as_json:
+    if output is Text.JSON:
         typer.echo(json.dumps([asdict(job) for job in reversed(found)], indent=1))
         return
     typer.echo(f"{'JOB':<12} {'STATE':<10} {'REPORTED':<10} {'SLURM':<10} NOTE")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from provider_daemon.cli import ledger_drop
+from provider_daemon.cli.options import AsText, Text
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.text import printable
 
@@ -41,7 +42,7 @@ def backup(
 @app.command(short_help="Check the ledger file and the consistency of its rows.")
 def check(
     config: ConfigFile = DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    output: AsText = Text.TEXT,
 ) -> None:
     """Check the ledger file and the consistency of its rows. Exit status: 0 no problem found, 1 otherwise."""
     from provider_daemon.config.model import load
@@ -49,7 +50,7 @@ def check(
     loaded = load(config)
     path = Path(loaded.ledger.path)
     health = _check(path, loaded.chain.id)
-    typer.echo(_document(path, health) if as_json else "\n".join(_lines(path, health)))
+    typer.echo(_document(path, health) if output is Text.JSON else "\n".join(_lines(path, health)))
     raise typer.Exit(1 if health.findings else 0)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from provider_daemon.cli.options import AsText, Text
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.cli.tables import aligned
 from provider_daemon.text import printable
@@ -33,7 +34,7 @@ def reconcile(
             min=0,
         ),
     ] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    output: AsText = Text.TEXT,
     dispute: Annotated[
         str,
         typer.Option(metavar="JOB", help="First sign a usage record of this job, as evidence for a dispute."),
@@ -49,7 +50,7 @@ def reconcile(
     loaded = load(config)
     log.configure("console", "warning")
     compared = asyncio.run(_reconcile(loaded, since, dispute))
-    typer.echo(_document(compared) if as_json else "\n".join(_lines(compared)))
+    typer.echo(_document(compared) if output is Text.JSON else "\n".join(_lines(compared)))
     for line in compared.failed:
         typer.echo(f"could not compare: {printable(line)}", err=True)
     raise typer.Exit(1 if compared.differences else 2 if compared.failed else 0)

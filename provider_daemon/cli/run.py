@@ -63,8 +63,11 @@ async def rehearse(loaded: "Config") -> None:
     chain = Unsending(loaded.chain.id, loaded.chain.endpoints, clock, quorum=loaded.chain.quorum)
     try:
         with dry_run(chain, served_clusters, sites, clock, pools) as ours:
-            for prospect in await ours.prospects():
+            prospects = await ours.prospects()
+            for prospect in prospects:
                 _show(prospect)
+            if not prospects:
+                typer.echo("# no pending jobs")
             for draft in await ours.drafts(outbox_settings(loaded.chain)):
                 _show_draft(draft)
     finally:

@@ -1,5 +1,6 @@
 """`provd status` and `provd top`: the content of the status page; work while the daemon is stopped too."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.options import AsText, Text
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.cli.tables import aligned
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import Console, Group
     from rich.table import Table
 
     from provider_daemon.ledger.ledger import Ledger
@@ -19,12 +21,13 @@ if TYPE_CHECKING:
     from provider_daemon.status.sections import Section
 
 OPEN_JOBS = 20
+WIDE = 160  # columns of `provd top` without a terminal
 DOWN = 3  # exit status of `provd status` if the daemon does not answer or is not ready, as for systemctl
 
 
 def status(
     config: ConfigFile = DEFAULT,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    output: AsText = Text.TEXT,
 ) -> None:
     """Show the daemon's health, open jobs and why they wait. Exit status: 0 ready, 3 not running or not
     ready."""
@@ -35,7 +38,7 @@ def status(
 
     ledger, listen = _open(config)
     seen, jobs = _look(ledger, listen)
-    if as_json:
+    if output is Text.JSON:
         typer.echo(json.dumps(asdict(seen), indent=1))
     else:
         typer.echo("\n".join([headline(seen, listen), *_lines(sections(seen, jobs))]))
@@ -51,17 +54,30 @@ def top(
         ),
     ] = 2.0,
 ) -> None:
-    """Show `provd status` on the whole terminal, updated until Ctrl-C."""
-    from rich.live import Live
+    """Show `provd status` on the whole terminal, updated until q or Ctrl-C. Without a terminal, print it
+    once."""
+    from rich.console import Console
 
     ledger, listen = _open(config)
-    try:
-        with Live(screen(ledger, listen), screen=True, auto_refresh=False) as live:
-            while True:
-                time.sleep(seconds)
-                live.update(screen(ledger, listen), refresh=True)
-    except KeyboardInterrupt:
+    console = Console()
+    if not console.is_terminal:
+        console.print(screen(ledger, listen), width=WIDE)
         return
+    with contextlib.suppress(KeyboardInterrupt):
+        _update(console, ledger, listen, seconds)
+
+
+def _update(console: "Console", ledger: "Ledger", listen: str, seconds: float) -> None:
+    from rich.live import Live
+
+    from provider_daemon.cli.keyboard import pressed, single_keys
+
+    with (
+        single_keys(),
+        Live(screen(ledger, listen), console=console, screen=True, auto_refresh=False) as live,
+    ):
+        while not pressed("q", seconds):
+            live.update(screen(ledger, listen), refresh=True)
 
 
 def _open(config: Path) -> tuple["Ledger", str]:

@@ -1,8 +1,9 @@
-"""Builds queries from command line values, and collects what the chain has about a job."""
+"""Builds queries, sorts their answers, and collects what the chain has about a job."""
 
 import asyncio
 import base64
 import binascii
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,6 +70,15 @@ def _key(text: str) -> bytes:
         raise ConfigError(
             [(f"invalid --page-key: {text!r} is not base64; use the next_key of the previous page unchanged")]
         ) from None
+
+
+def by_number(records: list[dict[str, Any]], *, reverse: bool = False) -> list[dict[str, Any]]:
+    """Sorts records by their id, the first field, with its numbers as numbers: JOB-2 before JOB-10."""
+    return sorted(records, key=lambda record: _natural(str(next(iter(record.values())))), reverse=reverse)
+
+
+def _natural(text: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", text)]
 
 
 def page_key(key: bytes) -> str:

@@ -309,7 +309,7 @@ def load(path: Path) -> Config:
         raise ConfigError([f"{path}: {error.strerror}"]) from None
     except UnicodeDecodeError:
         raise ConfigError([f"{path}: not UTF-8 text"]) from None
-    return parse(text, path.name)
+    return parse(text, str(path))
 
 
 def parse(text: str, name: str) -> Config:

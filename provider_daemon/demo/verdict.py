@@ -183,7 +183,7 @@ def settlement_problems(measured: Settlement, rows: list[JobVerdict]) -> list[st
 def document(
     rows: list[JobVerdict], measured: Settlement, problems: list[str], site: dict[str, object], seconds: float
 ) -> dict[str, object]:
-    """Returns the document of --json."""
+    """Returns the document of `provd demo -o json`."""
     return {
         "ok": not problems and not any(row.problems for row in rows),
         "slurm": site,

@@ -38,6 +38,7 @@ JOBS = {
     "JOB-4": ("timeout", "alice", "--queue standard --nodes 1 --cpus 1 --memory-gb 1", "sleep 600", 60),
     "JOB-5": ("failed", "bob", "--queue nowhere --nodes 1 --cpus 1 --memory-gb 1", "true", 600),
 }
+EXIT = {"JOB-1": 0, "JOB-2": 3, "JOB-3": 123, "JOB-4": 124, "JOB-5": 122}
 
 
 def main() -> int:
@@ -226,7 +227,7 @@ def dispute(shell: Shell) -> dict[str, str]:
     )
     dispute_id = flagged["ids"]["dispute_id"]
     for job_id in JOBS:
-        shell.run(f"provd query hpc job {job_id} --watch")
+        shell.run(f"provd query hpc job {job_id} --watch", expect=EXIT[job_id])
     time.sleep(SETTLE_SECONDS + 3)
     held = shell.json("provd query hpc job-accounting JOB-1")["accounting"]
     same("held by the dispute", held["settlement_status"], "disputed")

@@ -129,7 +129,7 @@ class Course:
             raise Wrong("the ledger was not brought forward")
         for user in ("provd-gateway", "provd-mover"):
             shown = await asyncio.to_thread(
-                self._debian.run, "provd", "jobs", "--json", user=user, group="provd"
+                self._debian.run, "provd", "jobs", "-o", "json", user=user, group="provd"
             )
             same(f"{user} reads the ledger", '"job_id"' in shown, True)
         self._both.touch()
@@ -223,7 +223,7 @@ class Course:
 
         async def closed() -> bool:
             shown = await asyncio.to_thread(
-                self._debian.run, "provd", "jobs", "--show", "open", "--json", user="provd"
+                self._debian.run, "provd", "jobs", "--show", "open", "-o", "json", user="provd"
             )
             return '"job_id"' not in shown
 

@@ -42,9 +42,16 @@ class QueryOptions:
 
 @dataclass(frozen=True)
 class PageOptions(QueryOptions):
-    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Maximum number of records.")] = (
-        100
-    )
+    limit: Annotated[
+        int,
+        typer.Option(
+            "--limit",
+            min=1,
+            metavar="N",
+            help="Maximum number of records of a page. A page is sorted by number; pages follow the chain's "
+            "order, in which JOB-10 comes before JOB-2.",
+        ),
+    ] = 100
     page_key: Annotated[
         str, typer.Option("--page-key", metavar="KEY", help="next_key of the previous page.")
     ] = ""
@@ -99,11 +106,11 @@ def _ask(rpc: str, values: dict[str, Any], options: QueryOptions) -> None:
     from provider_daemon.client.queries import question
 
     asked = question(rpc, values, _page(options))
-    unreadable = asyncio.run(_answered(rpc, asked, options))
+    unreadable, status = asyncio.run(_answered(rpc, asked, options))
     for line in unreadable:
         typer.echo(f"provd: {printable(line)}", err=True)
-    if unreadable:
-        sys.exit(1)
+    if unreadable or status:
+        sys.exit(status or 1)
 
 
 def _page(options: QueryOptions) -> "Page | None":
@@ -118,21 +125,24 @@ def _page(options: QueryOptions) -> "Page | None":
     return Page(**{name: value for name, value in given.items() if name in Page.__slots__})
 
 
-async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[str, ...]:
+async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[tuple[str, ...], int]:
+    """Prints the answer. Returns a line for each record that is missing from it, and the exit status."""
     from provider_daemon.chain.gateway_json import render
-    from provider_daemon.client.queries import job_story
+    from provider_daemon.client.queries import by_number, job_story
     from provider_daemon.client.session import chain_at
 
     async with chain_at(options.node, options.chain_id) as chain:
         if isinstance(options, JobOptions | JobPageOptions) and options.watch:
-            await _watch(chain, rpc, asked, options)
-            return ()
+            return (), await _watch(chain, rpc, asked, options)
         answer = await chain.ask(rpc, asked)
         document, missing = await job_story(chain, answer) if rpc == "Job" else (render(answer.message), ())
     if rpc == "Cluster":
         document = _with_words(document)
+    if isinstance(options, PageOptions):
+        kind = next(iter(document))
+        document[kind] = by_number(document[kind], reverse=options.reverse)
     show(document, options.output)
-    return answer.unreadable + missing
+    return answer.unreadable + missing, 0
 
 
 def _with_words(document: dict[str, Any]) -> dict[str, Any]:
@@ -147,13 +157,18 @@ def _with_words(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, **words}
 
 
-async def _watch(
-    chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions
-) -> None:
-    """Prints one line per change; with JSON output, one document per line."""
+async def _watch(chain: "GrpcChain", rpc: str, asked: "Message", options: JobOptions | JobPageOptions) -> int:
+    """Prints one line per change; with JSON output, one document per line.
+
+    Returns the exit status of the one job that was watched, as `provd submit`'s.
+    """
     from provider_daemon.chain.gateway_json import render
     from provider_daemon.cli.tables import columns
+    from provider_daemon.client import market
+    from provider_daemon.client.outcome import exit_status
     from provider_daemon.client.queries import changes
+
+    jobs: list[Any] = []
 
     async for jobs in changes(
         chain, rpc, asked, options.interval, lambda text: typer.echo(printable(text), err=True)
@@ -165,6 +180,11 @@ async def _watch(
                 else json.dumps(record)
             )
             typer.echo(line)
+    ended = market.ended(jobs[0])
+    assert ended is not None
+    if status := exit_status(ended):
+        typer.echo(f"provd: {printable(f'{jobs[0].job_id} {ended.state}: {ended.message}')}", err=True)
+    return status
 
 
 def show(document: dict[str, Any], output: Output) -> None:

@@ -50,6 +50,14 @@ def test_mistakes_are_named_all_at_once(config: Path) -> None:
     ]
 
 
+def test_the_file_is_named_as_it_was_given(config: Path) -> None:
+    """An error can be found from where the command was typed."""
+    config.write_text("odd = 1\n")
+    result = run("validate", "-c", config)
+    assert isinstance(result.exception, ConfigError)
+    assert result.exception.problems[0].startswith(f"{config}:1: ")
+
+
 def test_five_mistakes_are_five_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -62,7 +70,7 @@ def test_five_mistakes_are_five_lines(
     said = capsys.readouterr()
     assert (ended.value.code, said.out) == (2, "")
     assert [line.split(": ")[0] for line in said.err.splitlines()] == [
-        f"provd.toml:{number}" for number in (4, 10, 25, 35, 38)
+        f"{path}:{number}" for number in (4, 10, 25, 35, 38)
     ]
 
 

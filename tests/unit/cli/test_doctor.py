@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click import unstyle
 from typer.testing import CliRunner, Result
 
 from provider_daemon.cli.app import app
+from provider_daemon.cli.doctor import Line, on_terminal
 from provider_daemon.config.model import Config, default_toml
 from provider_daemon.doctor.facts import Scene
-from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.finding import CheckOutcome, Unknown
 from provider_daemon.doctor.registry import CHECKS
 from tests.unit.doctor.broken import no_controller
 from tests.unit.doctor.healthy import SCENE, host, setting, slurm
@@ -55,6 +57,31 @@ def test_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert result.exit_code == 1
 
 
+def test_failures_stand_at_the_end(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A failed check is repeated under its heading, after all others, with what to do."""
+    lines = run(monkeypatch, tmp_path, setting("MinJobAge", "2 sec")).output.splitlines()
+    assert lines[-6:-1] == [
+        "",
+        f"Failed: 1 of {len(CHECKS)} checks",
+        "SLURM (alpha)",
+        "  FAIL    slurm-min-job-age         MinJobAge is 2 s",
+        f"{'':36}set MinJobAge=300 (its default) in slurm.conf",
+    ]
+
+
+def test_on_a_terminal() -> None:
+    """Lines are wrapped at words into the column of their text, and coloured by their outcome."""
+    line = Line(f"  {'WARN':<8}{'slurm-containment':<26}" + "word " * 20, 36, CheckOutcome.WARN)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        shown = list(on_terminal([line, Line("The ledger")]))
+    plain = [unstyle(each) for each in shown]
+    assert max(map(len, plain)) <= 80
+    assert [each[:36].strip() for each in plain] == ["WARN    slurm-containment", "", "", "The ledger"]
+    assert " ".join(each[36:] for each in plain[:3]).split() == ["word"] * 20
+    assert [each != bare for each, bare in zip(shown, plain, strict=True)] == [True, True, True, False]
+
+
 def test_a_warning_is_no_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     result = run(monkeypatch, tmp_path, setting("ProctrackType", "proctrack/linuxproc"))
     assert (result.exit_code, "  WARN    slurm-containment" in result.output) == (0, True)
@@ -71,6 +98,7 @@ def test_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert [line.split()[:2] for line in result.output.splitlines() if line.startswith(("  s", "  F"))] == [
         ["FAIL", "slurm-controller"],
         ["skipped", "slurm-nodes"],
+        ["FAIL", "slurm-controller"],
     ]
     assert result.exit_code == 1
 
@@ -86,7 +114,7 @@ def test_nothing_was_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 def test_json(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """One document with every check, whatever was found."""
-    result = run(monkeypatch, tmp_path, no_controller(), "--json")
+    result = run(monkeypatch, tmp_path, no_controller(), "-o", "json")
     document = json.loads(result.output)
     rows = {row["name"]: row for row in document["checks"]}
     assert result.exit_code == 1

@@ -61,7 +61,7 @@ def test_check_with_a_finding(tmp_path: Path, ledger: Ledger) -> None:
         "JOB-9\\x1b[2J: a timeline of a job that is not in the ledger: this is a bug in provd: "
     )
     assert count == "1 found"
-    document = run(tmp_path, "ledger", "check", "--json")
+    document = run(tmp_path, "ledger", "check", "-o", "json")
     assert document.exit_code == 1
     assert json.loads(document.output)["counts"]["jobs"] == {"parked": 1}
     assert [found["what"] for found in json.loads(document.output)["findings"]] == [

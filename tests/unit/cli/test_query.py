@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,17 @@ import pytest
 import pytest_asyncio
 import yaml
 from typer.main import get_command
+from typer.testing import CliRunner
 
+from provider_daemon.chain.ask import QueryAnswer
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.grpc_errors import NotFound
+from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
+from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCJob
 from provider_daemon.cli import tables
 from provider_daemon.cli.app import app
+from provider_daemon.client.outcome import Exit
+from provider_daemon.client.queries import by_number
 from provider_daemon.errors import ConfigError, Refused, Transient
 from tests.unit.cli.shop import ADDRESSES, Shop, example, shop
 
@@ -95,6 +102,28 @@ async def test_pages(market: Shop) -> None:
     assert f"next page: --page-key {key}" in told.stderr
 
 
+def test_numbers_in_ids_are_numbers() -> None:
+    """JOB-2 comes before JOB-10, whatever the order of the chain, and after it in reverse."""
+    ids = ["JOB-1", "JOB-10", "JOB-2", "alpha.n1~2", "alpha.n1"]
+    records = [{"job_id": each, "nodes": 1} for each in ids]
+    order = ["JOB-1", "JOB-2", "JOB-10", "alpha.n1", "alpha.n1~2"]
+    assert [each["job_id"] for each in by_number(records)] == order
+    assert [each["job_id"] for each in by_number(records, reverse=True)] == order[::-1]
+
+
+def test_jobs_are_listed_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the order of the chain's page is."""
+
+    class Chain:
+        async def ask(self, rpc: str, asked: object) -> QueryAnswer:
+            ids = ["JOB-1", "JOB-10", "JOB-2"]
+            return QueryAnswer(query_pb2.QueryJobsResponse(jobs=[HPCJob(job_id=each) for each in ids]))
+
+    monkeypatch.setattr("provider_daemon.client.session.chain_at", lambda *_: nullcontext(Chain()))
+    listed = CliRunner().invoke(app, ["query", "hpc", "jobs"]).stdout.splitlines()[1:]
+    assert [line.split()[0] for line in listed] == ["JOB-1", "JOB-2", "JOB-10"]
+
+
 async def test_filters(market: Shop) -> None:
     waiting = json.loads((await market.run("query hpc jobs --state pending -o json")).stdout)
     assert [job["job_id"] for job in waiting["jobs"]] == ["JOB-2", "JOB-3"]
@@ -118,7 +147,7 @@ async def test_bad_pages(market: Shop) -> None:
 
 
 async def test_watch_a_job_to_its_end(market: Shop) -> None:
-    """A line for each change; it ends when the job does."""
+    """A line for each change; it ends when the job does, with the exit status of its fate."""
     words = ["query", "hpc", "job", "JOB-2", "--watch", "--interval", "0.05"]
     watching = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -134,7 +163,11 @@ async def test_watch_a_job_to_its_end(market: Shop) -> None:
         await market.done(f"tx hpc report-job-status JOB-2 --state {state} --from alice")
         states.append((await watching.stdout.readline()).split()[1])
     assert states == [b"pending", b"queued", b"running", b"failed"]
-    assert await asyncio.wait_for(watching.wait(), 30) == 0
+    assert await asyncio.wait_for(watching.wait(), 30) == Exit.NO_CODE
+    await market.done('tx hpc report-job-status JOB-3 --state failed --message "not today" --from alice')
+    assert (await market.run("query hpc job JOB-1 --watch")).exit_code == 0
+    refused = await market.run("query hpc job JOB-3 --watch")
+    assert (refused.exit_code, refused.stderr) == (Exit.REFUSED, "provd: JOB-3 failed: not today\n")
 
 
 def test_a_strangers_text_stays_on_its_line() -> None:

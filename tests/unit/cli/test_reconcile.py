@@ -137,7 +137,7 @@ async def test_discrepancy(place: Place) -> None:
 
 async def test_json(place: Place) -> None:
     place.sacct(cpus=3)
-    document = json.loads((await place.provd("reconcile", "--json")).stdout)
+    document = json.loads((await place.provd("reconcile", "-o", "json")).stdout)
     assert document["jobs"] == [{"job_id": "JOB-1", "outcome": "discrepancy"}]
     assert [(row["what"], row["difference"], row["tolerance"]) for row in document["differences"]] == [
         ("cpu_core_seconds", 3600, 108)

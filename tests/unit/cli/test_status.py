@@ -1,6 +1,11 @@
 """`provd status` and `provd jobs`: the page's contents on a terminal, with and without the daemon."""
 
+import contextlib
 import json
+import os
+import pty
+import sys
+import termios
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -71,7 +76,7 @@ def test_beside_the_daemon(tmp_path: Path, answers: list[DaemonStatus | None]) -
 def test_as_json(tmp_path: Path, answers: list[DaemonStatus | None]) -> None:
     """The overview, field by field."""
     answers.append(WELL)
-    document = json.loads(run(tmp_path, "status", "--json").output)
+    document = json.loads(run(tmp_path, "status", "-o", "json").output)
     assert document["total"] == 6
     assert document["daemon"]["parts"] == [asdict(WELL.parts[0])]
     assert [job["job_id"] for job in document["parked"]] == ["JOB-5", "JOB-4"]
@@ -88,26 +93,39 @@ def test_jobs_are_chosen(tmp_path: Path) -> None:
     assert ids("--show", "open", "--count", "2") == ["JOB-4", "JOB-5"]
     assert ids("--match", "3") == ["JOB-3"]
     assert run(tmp_path, "jobs", "--show", "secrets").exit_code == 2
-    assert [job["job_id"] for job in json.loads(run(tmp_path, "jobs", "--json", "--count", "1").output)] == [
-        "JOB-6"
-    ]
+    assert [
+        job["job_id"] for job in json.loads(run(tmp_path, "jobs", "-o", "json", "--count", "1").output)
+    ] == ["JOB-6"]
 
 
 @pytest.mark.usefixtures("ledger")
-def test_top_looks_again_until_interrupted(
-    tmp_path: Path, answers: list[DaemonStatus | None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C is its end, and no failure."""
-    pauses: list[float] = []
+def test_top_without_a_terminal(tmp_path: Path, answers: list[DaemonStatus | None]) -> None:
+    """One picture, without codes that move the cursor, and an end."""
+    result = run(tmp_path, "top")
+    assert result.exit_code == 0
+    assert result.output.count("provd does not answer") == 1
+    assert "\x1b" not in result.output
 
-    def pause(seconds: float) -> None:
-        pauses.append(seconds)
-        if len(pauses) == 2:
-            raise KeyboardInterrupt
 
-    monkeypatch.setattr("provider_daemon.cli.status.time.sleep", pause)
-    assert run(tmp_path, "top", "--seconds", "7").exit_code == 0
-    assert pauses == [7.0, 7.0]
+@pytest.mark.parametrize("key", ["xq", "\x03"], ids=["q", "ctrl-c"])
+def test_top_on_a_terminal(ledger: Ledger, tmp_path: Path, key: str) -> None:
+    """It updates until q or Ctrl-C, ignores other keys, and leaves the terminal as it was."""
+    config = tmp_path / "provd.toml"
+    config.write_text(default_toml().replace("/var/lib/provd/", f"{tmp_path}/").replace("9464", "1"))
+    pid, terminal = pty.fork()
+    if pid == 0:
+        words = ["-m", "provider_daemon", "top", "-c", str(config), "--seconds", "0.5"]
+        os.execve(sys.executable, [sys.executable, *words], {**os.environ, "TERM": "xterm"})
+    before, seen = termios.tcgetattr(terminal), b""
+    while seen.count(b"provd does not answer") < 2:
+        seen += os.read(terminal, 65536)
+    os.write(terminal, key.encode())
+    with contextlib.suppress(OSError):  # the end of a terminal is an error to its reader
+        while os.read(terminal, 65536):
+            pass
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    assert termios.tcgetattr(terminal) == before
+    os.close(terminal)
 
 
 def test_top_shows_no_markup_of_a_customer(ledger: Ledger, answers: list[DaemonStatus | None]) -> None:

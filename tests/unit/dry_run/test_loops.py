@@ -230,3 +230,15 @@ async def test_command(
     _, _, document = out.partition(f"\n# transaction of {PROVIDER.address}\n")
     assert len(json.loads(document)["body"]["messages"]) == 2
     assert not (site / "ledger.sqlite").exists()
+
+
+async def test_command_without_jobs(
+    house: House, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says that there is nothing to show."""
+    monkeypatch.setattr(
+        "provider_daemon.dry_run.loops.Unsubmitting",
+        lambda transport, clock, name, account: FakeScheduler(clock),
+    )
+    await run.rehearse(parse(config_text(tmp_path, house.chain.devnet.port, {"alpha": "main"}), "provd.toml"))
+    assert capsys.readouterr().out == "# no pending jobs\n"
