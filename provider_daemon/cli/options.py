@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+KEY_PANEL = "Key and chain"  # heading of these options in the help of `provd tx`
+
 Nodes = Annotated[
     list[str],
     typer.Option(
@@ -24,6 +26,7 @@ Nodes = Annotated[
         envvar="PROVD_NODE",
         metavar="HOST:PORT",
         help="gRPC endpoint of the chain; prefix with https:// for TLS; repeatable.",
+        rich_help_panel=KEY_PANEL,
     ),
 ]
 ChainId = Annotated[
@@ -33,6 +36,7 @@ ChainId = Annotated[
         envvar="PROVD_CHAIN_ID",
         metavar="ID",
         help="Chain id; endpoints of other chains are not used.",
+        rich_help_panel=KEY_PANEL,
     ),
 ]
 KeyringDir = Annotated[
@@ -43,6 +47,7 @@ KeyringDir = Annotated[
         metavar="DIR",
         help="Directory with the keys, in the format of the Cosmos SDK's `file` keyring.",
         show_default="~/.provd",
+        rich_help_panel=KEY_PANEL,
     ),
 ]
 PassphraseFile = Annotated[
@@ -55,6 +60,7 @@ PassphraseFile = Annotated[
             "File with the passphrase, readable by its owner only. Without it, provd prompts for the "
             "passphrase."
         ),
+        rich_help_panel=KEY_PANEL,
     ),
 ]
 
@@ -83,10 +89,17 @@ class KeyOptions:
             envvar="PROVD_FROM",
             metavar="KEY",
             help="Signing key: its name, its address, or an armored file.",
+            rich_help_panel=KEY_PANEL,
         ),
     ] = ""
     key_file: Annotated[
-        Path | None, typer.Option("--key-file", metavar="FILE", help="Armored key file, in place of --from.")
+        Path | None,
+        typer.Option(
+            "--key-file",
+            metavar="FILE",
+            help="Armored key file, in place of --from.",
+            rich_help_panel=KEY_PANEL,
+        ),
     ] = None
     keyring_dir: KeyringDir = KEYRING_DIR
     passphrase_file: PassphraseFile = None

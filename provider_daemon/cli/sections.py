@@ -1,8 +1,8 @@
-"""The list of provd's commands, under headings."""
+"""The list of provd's commands, and the options of one command, under headings."""
 
 from typing import Any
 
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
     "Daemon": ("run", "gateway", "mover", "status", "top", "doctor", "site", "reconcile"),
@@ -12,6 +12,7 @@ SECTIONS = {
     "Chain": ("tx", "query"),
     "Demo and test tools": ("demo", "devnet", "lab"),
 }
+OTHER = "Options"
 
 
 class Sections(TyperGroup):
@@ -28,3 +29,18 @@ class Sections(TyperGroup):
                 formatter.write_dl(
                     [(name.ljust(width), self.commands[name].get_short_help_str(limit)) for name in names]
                 )
+
+
+class GroupedOptions(TyperCommand):
+    """Lists the options of a command under their `rich_help_panel`, and the others under Options, last."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        found: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            if (record := parameter.get_help_record(ctx)) is not None:
+                argument = parameter.param_type_name == "argument"
+                title = "Arguments" if argument else getattr(parameter, "rich_help_panel", None) or OTHER
+                found.setdefault(title, []).append(record)
+        for title in sorted(found, key=OTHER.__eq__):
+            with formatter.section(title):
+                formatter.write_dl(found[title])

@@ -93,8 +93,11 @@ def _look(ledger: "Ledger", listen: str) -> "tuple[Overview, tuple[JobLine, ...]
     from provider_daemon.status.client import ask
     from provider_daemon.status.overview import lines, overview
 
-    open_jobs = lines(listing.jobs(ledger, show=listing.Show.OPEN, count=OPEN_JOBS))
-    return overview(listing.read(ledger), ask(listen, ledger.id), time.time()), open_jobs
+    daemon = ask(listen, ledger.id)
+    open_jobs = lines(
+        listing.jobs(ledger, show=listing.Show.OPEN, count=OPEN_JOBS), daemon.silent if daemon else ()
+    )
+    return overview(listing.read(ledger), daemon, time.time()), open_jobs
 
 
 def _lines(found: "list[Section]") -> Iterator[str]:

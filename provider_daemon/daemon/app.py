@@ -184,6 +184,7 @@ class Daemon:
             rpcs={cluster_id: partial(getattr, slurm, "rpcs") for cluster_id, slurm in self._slurm.items()},
             http=self._http,
             pools=[cluster.id for cluster in self._config.clusters if cluster.pool],
+            silent=lambda: [name for name, each in self._schedulers.items() if not each.answers],
             ssh={
                 cluster_id: each.main.counts
                 for cluster_id, each in self._logins.items()

@@ -4,6 +4,7 @@ Changes that need no restart apply at once, and the others are logged. An invali
 """
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ class Reload:
     """`asked` is the event that requests a reload (SIGHUP); `running` is the configuration in effect.
 
     `whole` means that all keys of the file, as last read, are in effect; `taken_at` is when that was last the
-    case, in seconds since the epoch.
+    case, in seconds since the epoch. `problems`: one line for each part of the file that is not in effect.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Reload:
         self.asked = asyncio.Event()
         self.running = running
         self.whole = True
+        self.problems: Sequence[str] = ()
         self.taken_at = clock.now()
         self._clock = clock
         self._file = file
@@ -61,12 +63,14 @@ class Reload:
             found = changes(self.running, load(self._file))
             await self._take(found)
         except ConfigError as error:
+            self.problems = tuple(error.problems)
             log.error(
                 "config_not_reloaded",
                 why=error.problems,
                 next="the running configuration stays in effect; correct the file, then reload again",
             )
-        except Exception:
+        except Exception as error:
+            self.problems = (f"{self._file}: {type(error).__name__} while it was applied; restart provd",)
             log.exception(
                 "config_not_reloaded",
                 next="restart provd: a part of the file may be in effect; report this as a bug",
@@ -88,6 +92,7 @@ class Reload:
             await self._endpoints.use(after.chain.endpoints, after.chain.quorum)
 
     def _note(self, found: Changes) -> None:
+        self.problems = tuple(f"{key}: {why}" for key, why in found.kept.items())
         if not found.kept:
             self.whole, self.taken_at = True, self._clock.now()
 

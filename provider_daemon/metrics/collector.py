@@ -58,10 +58,12 @@ class EndpointHealth(Protocol):
 class ReloadHealth(Protocol):
     """`whole` means that the configuration file, as last read, is in effect.
 
-    `taken_at` is when that was last the case, in seconds since the epoch.
+    `taken_at` is when that was last the case, in seconds since the epoch. `problems`: one line for each part
+    of the file that is not in effect.
     """
 
     whole: bool
+    problems: Sequence[str]
     taken_at: float
 
 
@@ -100,6 +102,7 @@ class Parts:
     ssh: Mapping[str, SshCounters] = field(default_factory=dict)
     http: HttpCounts = field(default_factory=HttpCounts)
     pools: Sequence[str] = ()  # clusters with a pool of Unix users
+    silent: Callable[[], Sequence[str]] = tuple  # clusters whose SLURM did not answer the last poll
 
 
 class DaemonCollector(Collector):

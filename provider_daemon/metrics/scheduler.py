@@ -33,13 +33,14 @@ class Measurable(Scheduler, Surveyor, Protocol):
 
 
 class MeasuredScheduler:
-    """`cluster` is the cluster's id on chain."""
+    """`cluster` is the cluster's id on chain. `answers`: whether SLURM answered the last poll for jobs."""
 
     def __init__(self, scheduler: Measurable, meters: Meters, cluster: str, clock: Clock) -> None:
         self._inner = scheduler
         self._meters = meters
         self._cluster = cluster
         self._clock = clock
+        self.answers = True
         meters.begin(catalog.SLURM_RATE_LIMITED, cluster)
         meters.begin(catalog.SLURM_DURATION, cluster)
         for query in catalog.QUERIES:
@@ -57,8 +58,13 @@ class MeasuredScheduler:
             return await self._inner.version()
 
     async def snapshot(self, watch: Watch) -> Snapshot:
-        with self._asking("snapshot"):
-            snapshot = await self._inner.snapshot(watch)
+        try:
+            with self._asking("snapshot"):
+                snapshot = await self._inner.snapshot(watch)
+        except ProvdError as error:
+            self.answers = _failure(error) != "down"
+            raise
+        self.answers = True
         self._count_without_claim(snapshot)
         return snapshot
 

@@ -51,4 +51,6 @@ def read(value: dict[str, Any]) -> DaemonStatus:
         wallets=tuple(WalletStatus(**each) for each in value["wallets"]),
         ledger=str(value["ledger"]),
         ledger_id=str(value["ledger_id"]),
+        config_problems=tuple(map(str, value["config_problems"])),
+        silent=tuple(map(str, value["silent"])),
     )

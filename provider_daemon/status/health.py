@@ -32,6 +32,8 @@ def daemon(parts: Parts) -> DaemonStatus:
         wallets=_wallets(parts, now),
         ledger=str(parts.path),
         ledger_id=parts.ledger.id,
+        config_problems=tuple(map(_shown, parts.reload.problems)),
+        silent=tuple(parts.silent()),
     )
 
 

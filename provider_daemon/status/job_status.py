@@ -33,8 +33,11 @@ def by_state(state: State) -> JobStatus:
     return JobStatus.RUNNING if state is State.RUNNING else JobStatus.WAITING
 
 
-def why(job: Job) -> str:
-    """Returns what an open job waits for, or the message to the customer of an ended one."""
+def why(job: Job, *, silent: bool = False) -> str:
+    """Returns what an open job waits for, or the message to the customer of an ended one.
+
+    `silent`: the cluster's SLURM did not answer the last poll.
+    """
     if job.hold:
         return ": ".join(filter(None, (EXPLAINED[job.hold], job.message)))
     if job.closed_at is not None:
@@ -43,7 +46,13 @@ def why(job: Job) -> str:
         return f"parked ({job.parked.reason}): {job.parked.detail}"
     if job.refused:
         return f"refused, being ended: {job.refused}"
+    if silent and _waits_for_slurm(job):
+        return "; ".join(filter(None, ("SLURM does not answer", _doubt(job) or _next(job))))
     return _doubt(job) or _next(job)
+
+
+def _waits_for_slurm(job: Job) -> bool:
+    return job.state not in TERMINAL or not (job.measured or job.never_ran)
 
 
 def _doubt(job: Job) -> str:

@@ -1,6 +1,6 @@
 """The content of the status page, `provd status` and `provd top`, from ledger and daemon. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from provider_daemon.job.lifecycle import Job
@@ -97,7 +97,11 @@ class WalletStatus:
 
 @dataclass(frozen=True, slots=True)
 class DaemonStatus:
-    """What only the running daemon knows. `ledger` is its ledger file, `ledger_id` that ledger's id."""
+    """What only the running daemon knows. `ledger` is its ledger file, `ledger_id` that ledger's id.
+
+    `config_problems`: a line for each part of the configuration file that the last reload did not accept.
+    `silent`: ids of the clusters whose SLURM did not answer the last poll.
+    """
 
     version: str
     parts: tuple[LoopStatus, ...]
@@ -106,6 +110,8 @@ class DaemonStatus:
     wallets: tuple[WalletStatus, ...]
     ledger: str = ""
     ledger_id: str = ""
+    config_problems: tuple[str, ...] = ()
+    silent: tuple[str, ...] = ()
 
     @property
     def ready(self) -> bool:
@@ -132,12 +138,13 @@ class Overview:
 
 
 def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
+    silent = daemon.silent if daemon else ()
     return Overview(
         at=now,
         total=rows.total,
         counts=_counts(rows),
-        jobs=lines(rows.jobs),
-        parked=lines(rows.parked),
+        jobs=lines(rows.jobs, silent),
+        parked=lines(rows.parked, silent),
         transactions=tuple(
             Transaction(
                 **{name: getattr(tx, name) for name in Transaction.__slots__} | {"note": _short(tx.note)}
@@ -159,11 +166,12 @@ def _counts(rows: Rows) -> tuple[Count, ...]:
     return tuple(Count(cluster, stands, jobs) for (cluster, stands), jobs in sorted(sums.items()))
 
 
-def lines(jobs: Iterable[tuple[int, Job]]) -> tuple[JobLine, ...]:
-    return tuple(line(number, job) for number, job in jobs)
+def lines(jobs: Iterable[tuple[int, Job]], silent: Collection[str] = ()) -> tuple[JobLine, ...]:
+    """`silent`: ids of the clusters whose SLURM did not answer the last poll."""
+    return tuple(line(number, job, silent) for number, job in jobs)
 
 
-def line(number: int, job: Job) -> JobLine:
+def line(number: int, job: Job, silent: Collection[str] = ()) -> JobLine:
     workload, asked = job.spec.workload, job.spec.resources
     gpus = f" + {asked.gpus_per_node} GPU" if asked.gpus_per_node else ""
     return JobLine(
@@ -178,7 +186,7 @@ def line(number: int, job: Job) -> JobLine:
         program=_short(workload.preconfigured_id if workload.is_preconfigured else workload.command),
         size=f"{asked.nodes} x {asked.cpus_per_node}{gpus}",
         created_at=job.spec.created_ns / 1e9,
-        why=_short(why(job)),
+        why=_short(why(job, silent=job.spec.cluster_id in silent)),
     )
 
 

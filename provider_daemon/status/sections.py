@@ -80,6 +80,8 @@ def _held(overview: Overview) -> Section:
 
 
 def _ongoing(daemon: DaemonStatus) -> Iterator[Section]:
+    refused = tuple((each,) for each in daemon.config_problems)
+    yield Section("Configuration file not in effect (refused at the last reload)", ("WHY",), refused)
     yield Section(
         "Problems", ("PROBLEM", "SUBJECT"), tuple((each.what, each.subject) for each in daemon.troubles)
     )

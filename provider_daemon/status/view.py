@@ -42,7 +42,7 @@ class View:
             if match
             else listing.jobs(ledger, show=show, before=before)
         )
-        return to_json({"jobs": [asdict(each) for each in lines(found)]})
+        return to_json({"jobs": [asdict(each) for each in lines(found, self._parts.silent())]})
 
     def job(self, job_id: str) -> str | None:
         """Returns a job with its timeline, or None if the ledger does not have it."""
@@ -60,7 +60,12 @@ class View:
             {**asdict(report), "note": printable(report.note[:LONGEST])} for report in unsent(ledger, job_id)
         ]
         return to_json(
-            {"job": asdict(line(*numbered)), "name": numbered[1].name, "timeline": entries, "unsent": reports}
+            {
+                "job": asdict(line(*numbered, self._parts.silent())),
+                "name": numbered[1].name,
+                "timeline": entries,
+                "unsent": reports,
+            }
         )
 
 

@@ -103,9 +103,14 @@ def asks(
 def _ask(rpc: str, values: dict[str, Any], options: QueryOptions) -> None:
     import asyncio
 
+    from provider_daemon.client.flags import named
     from provider_daemon.client.queries import question
+    from provider_daemon.errors import ConfigError
 
-    asked = question(rpc, values, _page(options))
+    try:
+        asked = question(rpc, values, _page(options))
+    except ConfigError as error:
+        raise ConfigError(named(error.problems, {name: f"--{name}" for name in values})) from error
     unreadable, status = asyncio.run(_answered(rpc, asked, options))
     for line in unreadable:
         typer.echo(f"provd: {printable(line)}", err=True)

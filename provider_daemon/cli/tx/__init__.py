@@ -3,6 +3,7 @@
 import typer
 
 from provider_daemon.cli.options import example
+from provider_daemon.cli.sections import GroupedOptions
 from provider_daemon.cli.tx import bank, clusters, encryption, governance, jobs, nodes, offerings
 
 app = typer.Typer(help="Sign and broadcast a transaction.", no_args_is_help=True)
@@ -70,7 +71,7 @@ _COMMANDS = {
 }
 
 for _name, (_function, _arguments) in _COMMANDS.items():
-    hpc.command(_name, epilog=example(f"provd tx hpc {_name} {_arguments}"))(_function)
+    hpc.command(_name, cls=GroupedOptions, epilog=example(f"provd tx hpc {_name} {_arguments}"))(_function)
 
 _AGE = "age1tp56lazs2jtn9ja2a409m7dnpfk6x89su46zht266js6w6835eascutqdx"
 _FINGERPRINT = "4457134794559182226754e9dd2f10832d049dc3"
@@ -82,7 +83,9 @@ _KEY_COMMANDS = {
 }
 
 for _name, (_function, _arguments) in _KEY_COMMANDS.items():
-    keys.command(_name, epilog=example(f"provd tx encryption {_name} {_arguments}"))(_function)
+    keys.command(_name, cls=GroupedOptions, epilog=example(f"provd tx encryption {_name} {_arguments}"))(
+        _function
+    )
 
 _BANK_EXAMPLE = "provd tx bank send ve16yqr7q0a24m0slxa5jch5e0h5gxfhame47790q 250000000uvirt --from alice"
-coins.command("send", epilog=example(_BANK_EXAMPLE))(bank.send)
+coins.command("send", cls=GroupedOptions, epilog=example(_BANK_EXAMPLE))(bank.send)

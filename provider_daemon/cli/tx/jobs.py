@@ -7,23 +7,31 @@ import typer
 
 from provider_daemon.cli.tx.options import sends
 
+_JOB, _PROGRAM, _RESOURCES = "Job", "Program", "Resources"  # headings of the options
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="Job id, such as JOB-1.")]
 
 
 @sends("MsgSubmitJob")
 def submit_job(
     offering: Annotated[
-        str | None, typer.Option(metavar="OFFERING", help="Offering id, such as OFF-1.")
+        str | None, typer.Option(metavar="OFFERING", help="Offering id, such as OFF-1.", rich_help_panel=_JOB)
     ] = None,
     queue: Annotated[
-        str | None, typer.Option(metavar="QUEUE", help="Name of one of the offering's queues.")
+        str | None,
+        typer.Option(metavar="QUEUE", help="Name of one of the offering's queues.", rich_help_panel=_JOB),
     ] = None,
-    image: Annotated[str | None, typer.Option(metavar="IMAGE", help="Container image.")] = None,
+    image: Annotated[
+        str | None, typer.Option(metavar="IMAGE", help="Container image.", rich_help_panel=_PROGRAM)
+    ] = None,
     command: Annotated[
-        str | None, typer.Option(metavar="PROGRAM", help="Program to run; default: the image's own.")
+        str | None,
+        typer.Option(
+            metavar="PROGRAM", help="Program to run; default: the image's own.", rich_help_panel=_PROGRAM
+        ),
     ] = None,
     arg: Annotated[
-        list[str] | None, typer.Option(metavar="WORD", help="Argument of the program; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="WORD", help="Argument of the program; repeatable.", rich_help_panel=_PROGRAM),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -33,20 +41,32 @@ def submit_job(
                 "Environment variable of the program; repeatable. The published chain rejects jobs with "
                 "environment variables."
             ),
+            rich_help_panel=_PROGRAM,
         ),
     ] = None,
     workdir: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Working directory, relative to the job's directory.")
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Working directory, relative to the job's directory.",
+            rich_help_panel=_PROGRAM,
+        ),
     ] = None,
     preconfigured: Annotated[
         str | None,
         typer.Option(
-            metavar="ID", help="Id of one of the offering's preconfigured workloads, in place of an image."
+            metavar="ID",
+            help="Id of one of the offering's preconfigured workloads, in place of an image.",
+            rich_help_panel=_PROGRAM,
         ),
     ] = None,
     template: Annotated[
         str | None,
-        typer.Option(metavar="ID|FILE", help="Workload template: the id of a shipped one, or a file."),
+        typer.Option(
+            metavar="ID|FILE",
+            help="Workload template: the id of a shipped one, or a file.",
+            rich_help_panel=_PROGRAM,
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -54,31 +74,46 @@ def submit_job(
             "--set",
             metavar="NAME=VALUE",
             help="Value of a parameter or resource of the template; repeatable.",
+            rich_help_panel=_PROGRAM,
         ),
     ] = None,
-    nodes: Annotated[int | None, typer.Option(metavar="N", help="Number of nodes.")] = None,
-    cpus: Annotated[int | None, typer.Option(metavar="N", help="CPU cores per node.")] = None,
-    memory_gb: Annotated[int | None, typer.Option(metavar="GB", help="Memory per node, in GB.")] = None,
-    gpus: Annotated[int | None, typer.Option(metavar="N", help="GPUs per node.")] = None,
-    gpu_type: Annotated[
-        str | None, typer.Option(metavar="TYPE", help="GPU type, such as nvidia-a100.")
+    nodes: Annotated[
+        int | None, typer.Option(metavar="N", help="Number of nodes.", rich_help_panel=_RESOURCES)
     ] = None,
-    storage_gb: Annotated[int | None, typer.Option(metavar="GB", help="Storage, in GB.")] = None,
+    cpus: Annotated[
+        int | None, typer.Option(metavar="N", help="CPU cores per node.", rich_help_panel=_RESOURCES)
+    ] = None,
+    memory_gb: Annotated[
+        int | None, typer.Option(metavar="GB", help="Memory per node, in GB.", rich_help_panel=_RESOURCES)
+    ] = None,
+    gpus: Annotated[
+        int | None, typer.Option(metavar="N", help="GPUs per node.", rich_help_panel=_RESOURCES)
+    ] = None,
+    gpu_type: Annotated[
+        str | None,
+        typer.Option(metavar="TYPE", help="GPU type, such as nvidia-a100.", rich_help_panel=_RESOURCES),
+    ] = None,
+    storage_gb: Annotated[
+        int | None, typer.Option(metavar="GB", help="Storage, in GB.", rich_help_panel=_RESOURCES)
+    ] = None,
     max_runtime: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Time limit in seconds, at least 60.")
+        int | None,
+        typer.Option(metavar="SECONDS", help="Time limit in seconds, at least 60.", rich_help_panel=_JOB),
     ] = None,
     max_price: Annotated[
         str | None,
         typer.Option(
             metavar="COIN",
             help="Maximum price, held in escrow, such as 1000000uvirt; the unused rest is refunded.",
+            rich_help_panel=_JOB,
         ),
     ] = None,
     inputs: Annotated[
-        str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted inputs.")
+        str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted inputs.", rich_help_panel=_JOB)
     ] = None,
     outputs: Annotated[
-        str | None, typer.Option(metavar="POINTER", help="Pointer to encrypted outputs.")
+        str | None,
+        typer.Option(metavar="POINTER", help="Pointer to encrypted outputs.", rich_help_panel=_JOB),
     ] = None,
 ) -> dict[str, Any]:
     """Submit a job and print its id."""

@@ -20,29 +20,53 @@ if TYPE_CHECKING:
     from provider_daemon.client.transaction import Prepared, TxTerms
 
 Guide = Callable[["Guided"], Awaitable["Sent"]]
+_FEE, _SENDING = "Fee", "Signing and sending"  # headings of the options
 
 
 @dataclass(frozen=True)
 class SigningOptions(KeyOptions):
     """The options of Cosmos clients."""
 
-    fees: Annotated[str, typer.Option("--fees", metavar="COIN", help="Total fee, such as 5000uve.")] = ""
+    fees: Annotated[
+        str, typer.Option("--fees", metavar="COIN", help="Total fee, such as 5000uve.", rich_help_panel=_FEE)
+    ] = ""
     gas_prices: Annotated[
         str,
         typer.Option(
             "--gas-prices",
             metavar="COIN",
             help="Price per unit of gas, such as 0.025uve; default: the chain's gas price.",
+            rich_help_panel=_FEE,
         ),
     ] = ""
     gas: Annotated[
-        str, typer.Option("--gas", metavar="auto|N", help="Gas limit; auto: estimate it by simulation.")
+        str,
+        typer.Option(
+            "--gas",
+            metavar="auto|N",
+            help="Gas limit; auto: estimate it by simulation.",
+            rich_help_panel=_FEE,
+        ),
     ] = "auto"
     gas_adjustment: Annotated[
         float,
-        typer.Option("--gas-adjustment", min=1.0, metavar="FACTOR", help="Multiplier of the simulated gas."),
+        typer.Option(
+            "--gas-adjustment",
+            min=1.0,
+            metavar="FACTOR",
+            help="Multiplier of the simulated gas.",
+            rich_help_panel=_FEE,
+        ),
     ] = 1.3
-    note: Annotated[str, typer.Option("--note", metavar="TEXT", help="Memo; public and permanent.")] = ""
+    note: Annotated[
+        str,
+        typer.Option(
+            "--note",
+            metavar="TEXT",
+            help="Memo; public and permanent.",
+            rich_help_panel=_SENDING,
+        ),
+    ] = ""
     timeout_height: Annotated[
         int,
         typer.Option(
@@ -50,24 +74,44 @@ class SigningOptions(KeyOptions):
             min=0,
             metavar="HEIGHT",
             help="Last block height at which the transaction is valid; 0: the current height + 20.",
+            rich_help_panel=_SENDING,
         ),
     ] = 0
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Simulate and print gas and fee; sign and send nothing.")
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Simulate and print gas and fee; sign and send nothing.",
+            rich_help_panel=_SENDING,
+        ),
     ] = False
     generate_only: Annotated[
-        bool, typer.Option("--generate-only", help="Print the unsigned transaction as JSON.")
+        bool,
+        typer.Option(
+            "--generate-only",
+            help="Print the unsigned transaction as JSON.",
+            rich_help_panel=_SENDING,
+        ),
     ] = False
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confirmation.")] = False
+    yes: Annotated[
+        bool,
+        typer.Option("--yes", "-y", help="Do not prompt for confirmation.", rich_help_panel=_SENDING),
+    ] = False
     wait: Annotated[
         bool,
         typer.Option(
             "--wait/--no-wait",
             help="Wait until the transaction is in a block, and print the ids that it created.",
+            rich_help_panel=_SENDING,
         ),
     ] = True
     force: Annotated[
-        bool, typer.Option("--force", help="Allow the key of a daemon that runs on this machine.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Allow the key of a daemon that runs on this machine.",
+            rich_help_panel=_SENDING,
+        ),
     ] = False
     config: Annotated[
         Path,
@@ -77,6 +121,7 @@ class SigningOptions(KeyOptions):
             envvar="PROVD_CONFIG",
             metavar="FILE",
             help="Configuration of the daemon on this machine, if any.",
+            rich_help_panel=_SENDING,
         ),
     ] = DEFAULT
     output: AsText = Text.TEXT
@@ -143,11 +188,17 @@ def _transact(message: str, typed: dict[str, Any], options: TxOptions) -> None:
 
 
 async def _carried_out(order: "Request", options: TxOptions) -> "Sent":
+    """Errors in the message name its options, unless the field is in the file."""
+    from provider_daemon.client.flags import FLAGS, named
     from provider_daemon.client.sending import carry_out
     from provider_daemon.client.session import chain_at
+    from provider_daemon.errors import ConfigError
 
     async with chain_at(options.node, options.chain_id) as chain:
-        return await carry_out(order, chain, _talk(options))
+        try:
+            return await carry_out(order, chain, _talk(options))
+        except ConfigError as error:
+            raise ConfigError(named(error.problems, FLAGS.get(order.message, {}), order.document)) from error
 
 
 def _order(message: str, typed: dict[str, Any], options: SigningOptions, key: "Who") -> "Request":

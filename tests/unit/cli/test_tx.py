@@ -177,29 +177,29 @@ async def test_a_job_of_a_template(market: Shop) -> None:
     [
         (
             "register-cluster --total-nodes 0",
-            ["name: missing", "region: missing", "total_nodes: must be at least 1"],
+            ["--name: missing", "--region: missing", "--total-nodes: must be at least 1"],
         ),
         (
             "submit-job --offering OFF-1 --queue cpu --nodes 1 --image a --max-runtime 59",
-            ["max_runtime_seconds: must be at least 60"],
+            ["--max-runtime: must be at least 60"],
         ),
         (
             "submit-job --offering OFF-1 --queue cpu --nodes=-1 --image a --max-runtime 60",
-            ["resources.nodes: must not be negative: -1"],
+            ["--nodes: must not be negative: -1"],
         ),
         (
             "update-cluster HPC-1 --state busy",
-            ["state: invalid value: 'busy'; must be one of pending, active, draining, offline, deregistered"],
+            ["--state: invalid value: 'busy'; must be one of pending, active, draining, offline"],
         ),
         (
             "create-offering --cluster HPC-1 --name a --queue b --max-runtime 60 --cpu-price x",
-            ["pricing.cpu_core_hour_price: invalid amount: 'x'"],
+            ["--cpu-price: invalid amount: 'x'"],
         ),
         (
             "resolve-dispute DSP-1 --status resolved",
-            ["dispute_id: DSP-1 is the id in FlagDispute's response"],
+            ["DISPUTE: DSP-1 is the id in FlagDispute's response"],
         ),
-        ("report-job-status JOB-1 --state pending", ["state: must be queued, running"]),
+        ("report-job-status JOB-1 --state pending", ["--state: must be queued, running"]),
         (
             "register-cluster --name a --region b --total-nodes 1 --fees 5",
             ["--fees: invalid coin: '5' must be an integer amount"],
@@ -218,7 +218,7 @@ async def test_a_job_of_a_template(market: Shop) -> None:
         ),
     ],
 )
-async def test_mistakes_are_named_by_field(market: Shop, line: str, problems: list[str]) -> None:
+async def test_mistakes_are_named_by_option(market: Shop, line: str, problems: list[str]) -> None:
     """All at once, before anything is signed; exit code 2."""
     result = await market.run(f"tx hpc {line} --from alice -y")
     assert isinstance(result.exception, ConfigError), result.output
@@ -386,10 +386,10 @@ async def test_coins_are_sent(market: Shop) -> None:
 @pytest.mark.parametrize(
     ("arguments", "problem"),
     [
-        ("ve1nobody 5uve", "to_address: invalid address"),
-        (f"{ADDRESSES['bob']} 0uve", "amount: must be greater than 0"),
-        (f"{ADDRESSES['bob']} 5", "amount: invalid coin"),
-        (f"{ADDRESSES['bob']} 5uve,6uve", "amount: each denom may be given once"),
+        ("ve1nobody 5uve", "ADDRESS: invalid address"),
+        (f"{ADDRESSES['bob']} 0uve", "COINS: must be greater than 0"),
+        (f"{ADDRESSES['bob']} 5", "COINS: invalid coin"),
+        (f"{ADDRESSES['bob']} 5uve,6uve", "COINS: each denom may be given once"),
     ],
 )
 async def test_what_is_not_sent(market: Shop, arguments: str, problem: str) -> None:

@@ -15,6 +15,7 @@ from provider_daemon.daemon.app import Daemon
 from provider_daemon.job.admission import Image
 from provider_daemon.loops.outbox import Outbox
 from provider_daemon.metrics.collector import DaemonCollector
+from provider_daemon.status import health
 from tests.unit.daemons import config_text
 
 
@@ -108,6 +109,8 @@ async def test_what_cannot_change_is_named(ours: Running) -> None:
     assert (kept["event"], kept["log_level"]) == ("config_not_reloaded", "error")
     assert list(kept["why"]) == ["ledger.path", "clusters.HPC-1.name"]
     assert "restart provd" in kept["next"]
+    shown = health.daemon(ours.daemon.parts()).config_problems
+    assert [each.partition(": ")[0] for each in shown] == ["ledger.path", "clusters.HPC-1.name"]
     assert ours.daemon.reload.running.clusters[0].name == "alpha"
 
 
@@ -132,6 +135,7 @@ async def test_a_broken_file_changes_nothing(ours: Running, old: str, new: str, 
     )
     assert (line["event"], line["log_level"]) == ("config_not_reloaded", "error")
     assert why in " ".join(line["why"])
+    assert health.daemon(ours.daemon.parts()).config_problems == tuple(line["why"])
     assert ours.daemon.reload.running is before
     assert ours.periods() == periods
     assert ours.told[-1] == "READY=1"
@@ -160,8 +164,10 @@ async def test_a_fault_of_ours_ends_nothing(ours: Running, monkeypatch: pytest.M
         broken.setattr(ours.daemon.loop_set, "adopt", None)
         (line,) = await ours.reload(ours.file.read_text())
     assert (line["event"], line["log_level"], ours.told[-1]) == ("config_not_reloaded", "error", "READY=1")
+    assert "TypeError" in health.daemon(ours.daemon.parts()).config_problems[0]
     (line,) = await ours.reload(ours.file.read_text())
     assert line["event"] == "config_reloaded"
+    assert health.daemon(ours.daemon.parts()).config_problems == ()
 
 
 def standing(ours: Running) -> tuple[float | None, float | None]:

@@ -49,6 +49,7 @@ class Endpoint:
 class Reloads:
     whole: bool = True
     taken_at: float = 3.0
+    problems: tuple[str, ...] = ()
 
 
 @dataclass

@@ -15,6 +15,7 @@ from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.devnet import bank
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.claim import CLAIMED, Claim
+from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.loops.advance import Advance
@@ -29,6 +30,7 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler
 from provider_daemon.metrics.wallet import Wallet, runway
 from provider_daemon.money.bill import bill
+from provider_daemon.ports import Watch
 from tests.fakes.chain import ALICE, PROVIDER, TestChain, job, report
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import TENANCY, House
@@ -293,6 +295,25 @@ async def test_errors_by_kind(house: MeasuredHouse, error: Exception, outcome: s
         await slurm.nodes()
     assert house.value("provd_slurm_query_failures_total", outcome=outcome, **HPC) == 1
     assert house.value("provd_slurm_rate_limited_total", **HPC) == limited
+
+
+async def test_whether_slurm_answers(house: MeasuredHouse) -> None:
+    """A poll that got no answer makes SLURM silent until the next answer; an unreadable one is an answer."""
+    errors: list[Exception] = [Transient("no route"), Unreadable("odd"), TurnedAway("login")]
+
+    class Flaky(FakeScheduler):
+        async def snapshot(self, watch: Watch) -> Snapshot:
+            if errors:
+                raise errors.pop(0)
+            return await super().snapshot(watch)
+
+    slurm = MeasuredScheduler(Flaky(house.chain.clock), house.meters, "HPC-1", house.chain.clock)
+    found = [slurm.answers]
+    for error in (Transient, Unreadable, TurnedAway, None):
+        with pytest.raises(error) if error else contextlib.nullcontext():
+            await slurm.snapshot(Watch(frozenset()))
+        found.append(slurm.answers)
+    assert found == [True, False, True, False, True]
 
 
 async def test_chain_calls(house: MeasuredHouse) -> None:

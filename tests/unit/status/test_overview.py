@@ -15,7 +15,7 @@ from provider_daemon.ledger import listing
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import OpenTx, SetAside, Waiting
 from provider_daemon.status.job_status import JobStatus, standing, why
-from provider_daemon.status.overview import LONGEST, Count, line, overview
+from provider_daemon.status.overview import LONGEST, Count, DaemonStatus, line, overview
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
 
@@ -72,6 +72,30 @@ STANDINGS: list[tuple[Job, JobStatus, str]] = [
 def test_where_a_job_stands_and_why(job: Job, stands: JobStatus, because: str) -> None:
     """One word, and what it waits for or how it ended."""
     assert (standing(job), why(job)) == (stands, because)
+
+
+@pytest.mark.parametrize(
+    ("job", "because"),
+    [
+        (JOB, "SLURM does not answer; waiting for submission"),
+        (replace(QUEUED, state=State.RUNNING, reported=State.RUNNING), "SLURM does not answer"),
+        (replace(OVER, usage=None), "SLURM does not answer; waiting for the chain to confirm failed"),
+        (OVER, "waiting for the chain to confirm failed"),
+        (replace(QUEUED, parked=TWICE), "parked (several): twice in squeue"),
+        (replace(OVER, reported=State.FAILED, closed_at=9.0), "SLURM: FAILED, exit code 1"),
+    ],
+)
+def test_why_while_slurm_is_silent(job: Job, because: str) -> None:
+    """What waits for SLURM says that it does not answer; what needs no more of SLURM does not."""
+    assert why(job, silent=True) == because
+
+
+def test_a_silent_cluster_concerns_its_own_jobs(ledger: Ledger) -> None:
+    fill(ledger)
+    rows = listing.read(ledger)
+    for silent, said in (("HPC-1", True), ("HPC-2", False)):
+        found = overview(rows, DaemonStatus("9.9", (), (), (), (), silent=(silent,)), 1000.0)
+        assert any(each.why.startswith("SLURM does not answer") for each in found.jobs) is said
 
 
 def test_everything_of_the_ledger(ledger: Ledger) -> None:

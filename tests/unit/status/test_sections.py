@@ -69,6 +69,14 @@ def test_sections(ledger: Ledger) -> None:
     )
 
 
+def test_a_refused_reload(ledger: Ledger) -> None:
+    """Each line of the refusal stands there until a reload is accepted."""
+    line = "/etc/provd/provd.toml:9: log.level: must be one of debug, info"
+    (found,) = sections(seen(ledger, DaemonStatus("9.9", (), (), (), (), config_problems=(line,))), ())
+    assert found.title == "Configuration file not in effect (refused at the last reload)"
+    assert found.rows == ((line,),)
+
+
 @pytest.mark.parametrize(
     ("seconds", "said"),
     [
