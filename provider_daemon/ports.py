@@ -356,14 +356,43 @@ class Chain(Protocol):
     async def close(self) -> None: ...
 
 
+# The default of the parameter dispute_resolution_period: an open dispute is rejected after that time
+# (docs/protocol.md, 'Parameters').
+RESOLUTION_SECONDS = 604_800
+
+
+class DisputeStatus(StrEnum):
+    PENDING = "pending"
+    UNDER_REVIEW = "under_review"
+    RESOLVED = "resolved"
+    REJECTED = "rejected"
+
+
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """A dispute. `open`: it is not decided yet. `created_at` is in seconds since the epoch."""
+    """A dispute. Times are in seconds since the epoch, 0 for none; `height` is the block that opened it.
+
+    `kind`, `reason`, `evidence` and `resolution` are texts of those who opened and decided it.
+    """
 
     dispute_id: str
     job_id: str
-    open: bool
+    status: DisputeStatus
     created_at: int
+    reward_id: str = ""
+    disputer: str = ""
+    kind: str = ""
+    reason: str = ""
+    evidence: str = ""
+    resolution: str = ""
+    resolver: str = ""
+    resolved_at: int = 0
+    height: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not decided yet."""
+        return self.status in (DisputeStatus.PENDING, DisputeStatus.UNDER_REVIEW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -413,3 +442,12 @@ class Audit(Protocol):
     async def disputes(self) -> tuple[Dispute, ...]:
         """Returns the newest disputes of all providers."""
         ...
+
+    async def disputes_since(self, number: int) -> tuple[int, tuple[Dispute, ...]]:
+        """Returns the number of the next dispute that is not read, and disputes from `number` on.
+
+        A bounded number of disputes is read, oldest first; unreadable ones are left out.
+        """
+        ...
+
+    async def dispute(self, dispute_id: str) -> Dispute | None: ...

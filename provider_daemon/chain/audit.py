@@ -14,14 +14,13 @@ from provider_daemon.chain.records import chain_job
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.spec import Spec
-from provider_daemon.ports import Dispute, OnChain, Reported, Settled
+from provider_daemon.ports import Dispute, DisputeStatus, OnChain, Reported, Settled
 
 log = structlog.get_logger("provd.chain")
 
 DENOM = "uvirt"  # the denom of bills
 # the number of newest ids to check: a dispute is decided within days (the chain's counter increments by two)
 DISPUTES = 256
-_OPEN = (types_pb2.DISPUTE_STATUS_PENDING, types_pb2.DISPUTE_STATUS_UNDER_REVIEW)
 
 
 class GrpcAudit:
@@ -73,12 +72,19 @@ class GrpcAudit:
 
     async def disputes(self) -> tuple[Dispute, ...]:
         end = await self._store.counter(keyspace.NEXT_DISPUTE)
-        ids = [f"hpc-dispute-{number}" for number in range(max(1, end - DISPUTES), end)]
-        values = await asyncio.gather(
-            *(self._store.get(keyspace.key(keyspace.DISPUTE, dispute_id)) for dispute_id in ids)
-        )
-        read = (_dispute(dispute_id, value) for dispute_id, value in zip(ids, values, strict=True) if value)
-        return tuple(dispute for dispute in read if dispute)
+        return await self._disputes(max(1, end - DISPUTES), end)
+
+    async def disputes_since(self, number: int) -> tuple[int, tuple[Dispute, ...]]:
+        end = min(await self._store.counter(keyspace.NEXT_DISPUTE), number + DISPUTES)
+        return max(end, number), await self._disputes(number, end)
+
+    async def dispute(self, dispute_id: str) -> Dispute | None:
+        value = await self._store.get(keyspace.key(keyspace.DISPUTE, dispute_id))
+        return _dispute(dispute_id, value) if value else None
+
+    async def _disputes(self, first: int, end: int) -> tuple[Dispute, ...]:
+        found = await asyncio.gather(*(self.dispute(f"hpc-dispute-{number}") for number in range(first, end)))
+        return tuple(dispute for dispute in found if dispute)
 
 
 def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
@@ -96,7 +102,25 @@ def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
             next="this dispute is skipped; jobs and other disputes are still compared",
         )
         return None
-    return Dispute(record.dispute_id, record.job_id, record.status in _OPEN, record.created_at.seconds)
+    return Dispute(
+        dispute_id=dispute_id,
+        job_id=record.job_id,
+        status=DisputeStatus(_word(record.status)),
+        created_at=record.created_at.seconds,
+        reward_id=record.reward_id,
+        disputer=record.disputer_address,
+        kind=record.dispute_type,
+        reason=record.reason,
+        evidence=record.evidence,
+        resolution=record.resolution,
+        resolver=record.resolver_address,
+        resolved_at=max(0, record.resolved_at.seconds),
+        height=record.block_height,
+    )
+
+
+def _word(status: types_pb2.DisputeStatus.ValueType) -> str:
+    return types_pb2.DisputeStatus.Name(status).removeprefix("DISPUTE_STATUS_").lower()
 
 
 def _amount(coins: Iterable[Coin]) -> int:

@@ -14,6 +14,7 @@ from provider_daemon.cli import (
     data,
     demo,
     devnet,
+    dispute,
     doctor,
     evidence,
     gateway,
@@ -71,6 +72,7 @@ app.add_typer(query.app, name="query")
 app.add_typer(config.app, name="config")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")
+app.add_typer(dispute.app, name="dispute")
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(audit.app, name="audit")

@@ -11,6 +11,8 @@ from provider_daemon.errors import Refused
 from provider_daemon.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provider_daemon.ledger.ledger import Ledger
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")]
@@ -66,6 +68,8 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     typer.echo(
         f"{job}: {found.state}, on chain {found.reported}; SLURM job {found.slurm_id or '-'} ({found.name})"
     )
+    for line in _disputed(ledger, job):
+        typer.echo(line)
     for entry in timeline(ledger, found, job):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
     for report in unsent(ledger, job):
@@ -74,6 +78,20 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
             f"{printable(report.note)}"
         )
         typer.echo(line.rstrip())
+
+
+def _disputed(ledger: "Ledger", job: str) -> "Iterator[str]":
+    """Yields a line for each dispute about the job, decided ones too."""
+    from provider_daemon.ledger import disputes
+    from provider_daemon.ledger.timeline import when
+
+    for known in disputes.of_job(ledger, job):
+        record = known.dispute
+        answered = f"answered {when(known.answered_at)}" if known.answered_at else "not answered"
+        line = (
+            f"{record.status} dispute {record.dispute_id} by {record.disputer}, {answered}: {record.reason}"
+        )
+        yield printable(line)
 
 
 @app.command()

@@ -6,7 +6,7 @@ from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
     "Daemon": ("run", "gateway", "mover", "status", "top", "doctor", "site", "reconcile"),
-    "Jobs": ("jobs", "job", "evidence", "bill"),
+    "Jobs": ("jobs", "job", "evidence", "bill", "dispute"),
     "Customers": ("submit", "logs", "results", "data"),
     "Configuration and data": ("config", "keys", "ledger", "audit", "template"),
     "Chain": ("tx", "query"),

@@ -9,6 +9,7 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.daemon.build import data_policy, outbox_settings, served_cluster
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops import disputes
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.heartbeat import Heartbeat
@@ -78,6 +79,7 @@ class LoopSet:
             *by_site,
             self._intake,
             self._make_reconcile(),
+            self._make_disputes(),
             self._make_wallet(config),
         ]
 
@@ -161,12 +163,19 @@ class LoopSet:
             Served(known.cluster_id, known.name, wired.schedulers[known.cluster_id], known.signer)
             for known in self._served_clusters.values()
         ]
-        audit = MeasuredAudit(GrpcAudit(wired.grpc), wired.meters, wired.clock)
         return Loop(
             "reconcile",
             CHECK_SECONDS,
-            Reconciliation(wired.ledger, wired.chain, audit, served, wired.clock).tick,
+            Reconciliation(wired.ledger, wired.chain, self._audit(), served, wired.clock).tick,
         )
+
+    def _make_disputes(self) -> Loop:
+        wired = self._wiring
+        reader = disputes.Disputes(wired.ledger, self._audit(), self._served_clusters, wired.clock)
+        return Loop("disputes", disputes.PERIOD_SECONDS, reader.tick)
+
+    def _audit(self) -> MeasuredAudit:
+        return MeasuredAudit(GrpcAudit(self._wiring.grpc), self._wiring.meters, self._wiring.clock)
 
     def _make_wallet(self, config: Config) -> Loop:
         wired, denom = self._wiring, config.chain.fee_denom

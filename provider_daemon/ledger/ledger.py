@@ -67,7 +67,7 @@ class Ledger(Database):
         self._run("drop_job", job_id=job_id, reason=cut(reason, MAX_DETAIL), at=now)
         self._run("delete_job", job_id=job_id)
         kept_as: str = self._all("dropped_as", job_id=job_id)[0]["kept_as"]
-        for query in ("rename_events", "rename_messages", "rename_snapshots"):
+        for query in ("rename_events", "rename_messages", "rename_snapshots", "rename_disputes"):
             self._run(query, job_id=job_id, kept_as=kept_as)
         self.quarantine(job_id, f"{kept_as} was dropped: the number is read again", now)
         return kept_as

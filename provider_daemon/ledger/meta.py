@@ -51,6 +51,10 @@ AUDIT_HEAD = Key("audit_head", str, "")  # its last record a while ago, as "NUMB
 
 BOOTED_AT: Key[float | None] = Key("booted_at", float, None, "{:.3f}".format)
 
+# --- disputes ---
+
+NEXT_DISPUTE = Key("next_dispute", int, 1)  # number of the first dispute that was not read
+
 # --- reconciliation ---
 
 RECONCILED_AT = Key("reconciled_at", float, NEVER)  # when everything was last compared

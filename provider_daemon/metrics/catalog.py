@@ -71,6 +71,7 @@ REFUSED = {  # reason for a refused transaction -> its cause; every other reason
     Refusal.SEQUENCE: "sequence_mismatch",
     Refusal.RATE_LIMIT: "rate_limited",
 }
+ANSWERED = ("no", "yes")  # whether evidence was signed for a dispute
 OUTCOMES = {  # transaction outcome -> its causes
     "included": ("none",),
     "failed": ("out_of_gas", "message", "other"),
@@ -328,6 +329,13 @@ LEDGER_COMMIT = _histogram(
     (0.005, 0.02, 0.1, 0.5, 2),
 )
 
+DISPUTES = _gauge(
+    "provd_disputes_open",
+    "Undecided disputes about jobs of the cluster; `answered` is yes once evidence was signed for it.",
+    "cluster",
+    "answered",
+)
+
 DIFFERENCES = _gauge(
     "provd_reconciliation_differences",
     "Differences between SLURM, ledger and chain found by the last reconciliation, by severity.",
@@ -395,7 +403,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         FEES,
         GAS_PRICE,
     ),
-    "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED),
+    "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED, DISPUTES),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
     "SLURM": (
         SLURM_DURATION,

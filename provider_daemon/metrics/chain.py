@@ -165,3 +165,11 @@ class MeasuredAudit(_Measured):
     async def disputes(self) -> tuple[Dispute, ...]:
         with self._asking():
             return await self._inner.disputes()
+
+    async def disputes_since(self, number: int) -> tuple[int, tuple[Dispute, ...]]:
+        with self._asking():
+            return await self._inner.disputes_since(number)
+
+    async def dispute(self, dispute_id: str) -> Dispute | None:
+        with self._asking():
+            return await self._inner.dispute(dispute_id)

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
-from provider_daemon.ledger import customers, figures, meta
+from provider_daemon.ledger import customers, disputes, figures, meta
 from provider_daemon.ledger.leases import open_leases
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
@@ -160,6 +160,7 @@ class DaemonCollector(Collector):
         )
 
         yield from self._customers()
+        yield self._disputes()
 
     def _customers(self) -> Iterator[Metric]:
         held = {row.reason or catalog.UNREAD: row for row in customers.held_by_reason(self._parts.ledger)}
@@ -177,6 +178,12 @@ class DaemonCollector(Collector):
                 for reason in catalog.HELD_BY
             ],
         )
+
+    def _disputes(self) -> Metric:
+        counts = {(cluster, word): 0.0 for cluster in self._parts.clusters for word in catalog.ANSWERED}
+        for row in disputes.count_open(self._parts.ledger):
+            counts[row.cluster_id, catalog.ANSWERED[row.answered]] = float(row.disputes)
+        return metric(catalog.DISPUTES, counts.items())
 
     def _pool(self) -> Metric:
         counts = {(cluster, state): 0.0 for cluster in self._parts.pools for state in catalog.LEASES}

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
 from provider_daemon.ledger.customers import HeldCustomer
+from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.ledger.listing import Rows
 from provider_daemon.ledger.rows import SetAside, Waiting
+from provider_daemon.ports import RESOLUTION_SECONDS
 from provider_daemon.status.job_status import JobStatus, by_state, standing, why
 from provider_daemon.text import printable
 
@@ -119,6 +121,21 @@ class DaemonStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class DisputeLine:
+    """An open dispute, which the chain rejects at `ends_at`. `answered_at` is None without an answer."""
+
+    dispute_id: str
+    job_id: str
+    cluster: str
+    by: str
+    kind: str
+    reason: str
+    opened_at: float
+    ends_at: float
+    answered_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """`daemon` is None if it does not answer; the rest is then the ledger's last content.
 
@@ -134,6 +151,7 @@ class Overview:
     waiting: tuple[Waiting, ...]
     set_aside: tuple[SetAside, ...]
     held: tuple[HeldCustomer, ...]
+    disputes: tuple[DisputeLine, ...]
     daemon: DaemonStatus | None
 
 
@@ -154,7 +172,22 @@ def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
         waiting=rows.waiting,
         set_aside=tuple(SetAside(_short(each.job_id), _short(each.why), each.at) for each in rows.set_aside),
         held=rows.held,
+        disputes=tuple(map(_dispute, rows.disputes)),
         daemon=daemon,
+    )
+
+
+def _dispute(known: KnownDispute) -> DisputeLine:
+    return DisputeLine(
+        dispute_id=_short(known.dispute.dispute_id),
+        job_id=_short(known.dispute.job_id),
+        cluster=_short(known.cluster_id),
+        by=_short(known.dispute.disputer),
+        kind=_short(known.dispute.kind),
+        reason=_short(known.dispute.reason),
+        opened_at=known.dispute.created_at,
+        ends_at=known.dispute.created_at + RESOLUTION_SECONDS,
+        answered_at=known.answered_at,
     )
 
 

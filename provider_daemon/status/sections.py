@@ -46,6 +46,7 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
             ("JOB", "WHY"),
             tuple((job.job_id, job.why) for job in overview.parked),
         ),
+        _disputes(overview),
         Section(
             "Unreadable records on chain",
             ("JOB", "WHY"),
@@ -59,6 +60,26 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
         _transactions(overview),
     ]
     return [section for section in found if section.rows]
+
+
+def _disputes(overview: Overview) -> Section:
+    rows = tuple(
+        (
+            each.dispute_id,
+            each.job_id,
+            each.kind,
+            each.by,
+            age(each.ends_at - overview.at),
+            "yes" if each.answered_at is not None else "NO",
+            each.reason,
+        )
+        for each in overview.disputes
+    )
+    return Section(
+        "Open disputes (their jobs are not paid)",
+        ("DISPUTE", "JOB", "TYPE", "BY", "TIME LEFT", "ANSWERED", "REASON"),
+        rows,
+    )
 
 
 def _held(overview: Overview) -> Section:

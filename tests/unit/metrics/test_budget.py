@@ -49,6 +49,7 @@ class Site:
         return [
             "intake",
             "reconcile",
+            "disputes",
             "wallet",
             *by_cluster,
             *(f"outbox:{signer}" for signer in self.signers),

@@ -142,6 +142,7 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
             "waiting",
             "set_aside",
             "held",
+            "disputes",
             "daemon",
         }
         second = json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: "))

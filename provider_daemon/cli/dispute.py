@@ -1,0 +1,119 @@
+"""`provd dispute`: the disputes about this provider's jobs; works while the daemon is stopped too."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from provider_daemon.cli.options import AsText, Text, example
+from provider_daemon.cli.run import DEFAULT, ConfigFile
+
+if TYPE_CHECKING:
+    from provider_daemon.ledger.disputes import KnownDispute
+    from provider_daemon.ledger.ledger import Ledger
+
+DisputeId = Annotated[
+    str, typer.Argument(metavar="DISPUTE", help="Id of the dispute, such as hpc-dispute-2.")
+]
+
+app = typer.Typer(help="Show disputes about this provider's jobs.", no_args_is_help=True)
+
+
+@app.command("list", epilog=example("provd dispute list --all"))
+def list_disputes(
+    config: ConfigFile = DEFAULT,
+    everything: Annotated[bool, typer.Option("--all", help="List the newest decided disputes too.")] = False,
+    output: AsText = Text.TEXT,
+) -> None:
+    """List the open disputes, oldest first."""
+    from provider_daemon.ledger import disputes
+
+    ledger = _open(config)
+    found = disputes.newest(ledger, NEWEST)[::-1] if everything else disputes.still_open(ledger)
+    if output is Text.JSON:
+        typer.echo(json.dumps([_document(known) for known in found], indent=2))
+    else:
+        typer.echo("\n".join(_table(found)))
+
+
+@app.command(epilog=example("provd dispute show hpc-dispute-2"))
+def show(dispute: DisputeId, config: ConfigFile = DEFAULT, output: AsText = Text.TEXT) -> None:
+    """Show a dispute. Prints who opened it, why, until when it is decided, and our answer."""
+    from provider_daemon.text import printable
+
+    known = find(_open(config), dispute)
+    document = _document(known)
+    if output is Text.JSON:
+        typer.echo(json.dumps(document, indent=2))
+        return
+    width = max(map(len, document))
+    for name, value in document.items():
+        typer.echo(f"{name:<{width}}  {printable(str(value)) if value not in (None, '') else '-'}")
+
+
+def find(ledger: "Ledger", dispute_id: str) -> "KnownDispute":
+    """Raises Refused for a dispute that is unknown here."""
+    from provider_daemon.errors import Refused
+    from provider_daemon.ledger import disputes
+
+    known = disputes.get(ledger, dispute_id)
+    if known is None:
+        raise Refused(
+            f"{dispute_id} is not in the ledger: it is not about a job of this provider, or the daemon has "
+            "not read it yet; `provd dispute list --all` lists all disputes"
+        )
+    return known
+
+
+NEWEST = 200  # disputes that --all lists
+
+
+def _document(known: "KnownDispute") -> dict[str, Any]:
+    from provider_daemon.ledger.timeline import when
+    from provider_daemon.ports import RESOLUTION_SECONDS
+
+    record = known.dispute
+    return {
+        "dispute_id": record.dispute_id,
+        "status": record.status.value,
+        "job_id": record.job_id,
+        "cluster_id": known.cluster_id,
+        "disputer": record.disputer,
+        "type": record.kind,
+        "reason": record.reason,
+        "evidence": record.evidence,
+        "opened_at": when(record.created_at),
+        "decided_by": when(record.created_at + RESOLUTION_SECONDS) if record.open else "",
+        "resolution": record.resolution,
+        "resolved_at": when(record.resolved_at) if record.resolved_at else "",
+        "answered_at": when(known.answered_at) if known.answered_at else "",
+        "answer_hash": known.answer_hash,
+    }
+
+
+def _table(found: "list[KnownDispute]") -> list[str]:
+    from provider_daemon.cli.tables import aligned
+    from provider_daemon.text import printable
+
+    headings = ("DISPUTE", "JOB", "STATUS", "TYPE", "OPENED", "ANSWERED", "REASON")
+    rows = [
+        (
+            row["dispute_id"],
+            row["job_id"],
+            row["status"],
+            row["type"],
+            row["opened_at"],
+            row["answered_at"] or "no",
+            row["reason"],
+        )
+        for row in map(_document, found)
+    ]
+    return aligned([headings, *(tuple(map(printable, row)) for row in rows)])
+
+
+def _open(config: Path) -> "Ledger":
+    from provider_daemon.config.model import load
+    from provider_daemon.ledger.ledger import Ledger
+
+    return Ledger.open(Path(load(config).ledger.path), readonly=True, lock=False)
