@@ -13,7 +13,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import mock
 
+import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -46,7 +48,8 @@ def manifest_of(files: dict[str, bytes]) -> bytes:
 class FarEnd:
     """`files` of each of the `jobs`. `cuts`: after how many bytes each of the next streams is cut.
 
-    `known`: the chain has the customer's public key. `requests`: what was asked, in order.
+    `known`: the chain has the customer's public key. `requests`: what was asked, in order. `reading`: the
+    body of the client's latest answer, as the client in this process sees it.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
@@ -70,6 +73,7 @@ class FarEnd:
     secret: bytes = b"s" * 32
     url: str = ""
     now: float = NOW
+    reading: aiohttp.StreamReader | None = None
 
     def time(self) -> float:
         return time.time() if self.now == REAL_TIME else self.now
@@ -201,14 +205,19 @@ class FarEnd:
     async def _stream(self, request: web.Request, content: bytes, status: int = 200) -> web.StreamResponse:
         response = web.StreamResponse(status=status, headers={"Content-Length": str(len(content))})
         await response.prepare(request)
-        part = content[: self.cuts.pop(0)] if self.cuts else content
+        part, self.reading = content[: self.cuts.pop(0)] if self.cuts else content, None
         self.bytes_sent += len(part)
         await response.write(part)
         if len(part) < len(content):
-            await read_by_the_client()
-            assert request.transport is not None
-            request.transport.close()
+            await self._cut(request, len(part))
         return response
+
+    async def _cut(self, request: web.Request, sent: int) -> None:
+        """Closes the connection once the client has read the `sent` bytes: aiohttp drops the others then."""
+        while sent and not (self.reading and self.reading.total_bytes == sent and not self.reading._buffer):
+            await asyncio.sleep(0.001)
+        assert request.transport is not None
+        request.transport.close()
 
     async def _log(self, request: web.Request) -> web.StreamResponse:
         offset = int(request.query["offset"])
@@ -218,13 +227,12 @@ class FarEnd:
             return await self._stream(request, content)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
-        part = content[: self.cuts.pop(0)] if self.cuts else content
+        part, self.reading = content[: self.cuts.pop(0)] if self.cuts else content, None
         data = json.dumps(part.decode())
-        await response.write(f": hello\n\nid: {offset + len(part)}\nevent: log\ndata: {data}\n\n".encode())
+        sent = f": hello\n\nid: {offset + len(part)}\nevent: log\ndata: {data}\n\n".encode()
+        await response.write(sent)
         if len(part) < len(content):
-            await read_by_the_client()
-            assert request.transport is not None
-            request.transport.close()
+            await self._cut(request, len(sent))
         elif self.ended:
             await response.write(f'id: {offset + len(part)}\nevent: end\ndata: "completed"\n\n'.encode())
         return response
@@ -291,12 +299,6 @@ class FarEnd:
         return web.Response(status=204)
 
 
-async def read_by_the_client() -> None:
-    """Lets the client, in the same loop, read what was sent: aiohttp drops it when the connection is lost."""
-    for _ in range(100):
-        await asyncio.sleep(0)
-
-
 def tar_of(files: dict[str, bytes]) -> bytes:
     packed = io.BytesIO()
     with tarfile.open(
@@ -312,11 +314,21 @@ def tar_of(files: dict[str, bytes]) -> bytes:
 @asynccontextmanager
 async def served(far_end: FarEnd) -> AsyncIterator[str]:
     """Serves the far end, and yields its URL."""
+    request = Gateway.request
+
+    @asynccontextmanager
+    async def observed(*args: Any, **options: Any) -> AsyncIterator[aiohttp.ClientResponse]:
+        async with request(*args, **options) as answer:
+            if str(answer.url).startswith(far_end.url):
+                far_end.reading = answer.content
+            yield answer
+
     server = TestServer(far_end.app())
     await server.start_server()
     far_end.url = f"http://127.0.0.1:{server.port}"
     try:
-        yield far_end.url
+        with mock.patch.object(Gateway, "request", observed):
+            yield far_end.url
     finally:
         await server.close()
 
