@@ -51,9 +51,14 @@ class Execution:
                 _signal(process, number)
 
     async def stop(self) -> None:
-        """Ends every process of every job."""
-        for process in self._processes.values():
+        """Ends every process of every job.
+
+        The scripts are gone when this returns. What they started is killed too, and gone a moment later.
+        """
+        processes = list(self._processes.values())
+        for process in processes:
             _signal(process, signal.SIGKILL)
+        await asyncio.gather(*(process.wait() for process in processes))
         tasks = list(self._running.values())
         for task in tasks:
             task.cancel()

@@ -112,7 +112,7 @@ async def test_nothing_stays_behind() -> None:
         await until(site, 1, "RUNNING")
         await until_running(LONG, True)
     assert not directory.exists()
-    assert not running(LONG)
+    await until_running(LONG, False)
 
 
 async def until_running(command: str, wanted: bool) -> None:
