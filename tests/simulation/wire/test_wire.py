@@ -1,4 +1,4 @@
-"""The second mode: fresh schedules in every test run, with the real adapters."""
+"""The second mode: the same schedules in every test run, with the real adapters."""
 
 import random
 import re
@@ -20,7 +20,7 @@ from tests.simulation.wire.mutants import WIRE_MUTANTS
 from tests.simulation.wire.play import play
 from tests.simulation.world import World
 
-SCHEDULES = 200
+SCHEDULES = 60
 ROOT = Path(__file__).parents[3]
 
 
