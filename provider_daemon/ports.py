@@ -8,6 +8,7 @@ from typing import Protocol
 
 from provider_daemon.job.leases import Remains
 from provider_daemon.job.maintenance import Reservation
+from provider_daemon.job.pricing import DEFAULT_PRICES, Pricing
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
@@ -254,11 +255,15 @@ class TxOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """A queue option of an offering; 0 means no limit of its own."""
+    """A queue option of an offering; 0 means no limit of its own.
+
+    `price_multiplier`: decimal text that multiplies the offering's prices; "" is 1.
+    """
 
     partition: str
     max_nodes: int
     max_runtime: int
+    price_multiplier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +275,10 @@ class Preconfigured:
 
 @dataclass(frozen=True, slots=True)
 class Offering:
-    """An offering. `identity_threshold`: the identity score that its customers need, 0 for none."""
+    """An offering. `identity_threshold`: the identity score that its customers need, 0 for none.
+
+    `updated_ns`: its last change, in nanoseconds since the epoch; 0 if unknown.
+    """
 
     offering_id: str
     cluster_id: str
@@ -279,6 +287,12 @@ class Offering:
     supports_custom_workloads: bool
     active: bool
     identity_threshold: int = 0
+    pricing: Pricing = DEFAULT_PRICES
+    updated_ns: int = 0
+
+    def price_multiplier(self, queue: str) -> str:
+        """Returns the multiplier of a queue, "" for a queue that the offering does not have."""
+        return next((each.price_multiplier for each in self.queues if each.partition == queue), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,8 @@ class GrpcAudit:
         record = await self._chain.query.job(job_id)
         if record is None:
             return None
-        return OnChain(
-            chain_job(record, self._chain.chain_id), record.completed_at.seconds, _amount(record.agreed_price)
-        )
+        known = chain_job(record, self._chain.chain_id)
+        return OnChain(known, record.completed_at.seconds, known.escrowed(DENOM))
 
     async def settled(self, job_id: str) -> Settled | None:
         record = await self._chain.query.job_accounting(job_id)

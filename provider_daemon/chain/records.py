@@ -1,11 +1,14 @@
 """The module's messages -> the frozen values that the loops work with."""
 
+import re
+
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from provider_daemon.chain import codec
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.spec_digest import digest
 from provider_daemon.errors import Unreadable
+from provider_daemon.job.pricing import Pricing, is_price
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.spec import ChainJob, Resources, Spec, Workload
 from provider_daemon.job.state import State
@@ -15,6 +18,16 @@ from provider_daemon.text import cut
 # bytes of a job's record: one report about a larger one costs more than 36 million gas
 MAX_STORED = 1_000_000
 MAX_TEXT = 1_000  # bytes of a name or a sentence: a queue, a GPU type, a status message
+_AMOUNT = re.compile(r"[0-9]{1,40}")
+_PRICES = {
+    "cpu_core_hour": "cpu_core_hour_price",
+    "memory_gb_hour": "memory_gb_hour_price",
+    "gpu_hour": "gpu_hour_price",
+    "storage_gb_hour": "storage_gb_price",
+    "network_gb": "network_gb_price",
+    "node_hour": "base_node_hour_price",
+    "minimum_charge": "minimum_charge",
+}
 
 
 def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
@@ -33,7 +46,19 @@ def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
         status_message=cut(record.status_message, MAX_TEXT),
         exit_code=record.exit_code,
         stored_bytes=stored_bytes,
+        agreed_price=_coins(record),
+        escrow_id=cut(record.escrow_id, MAX_TEXT),
     )
+
+
+def _coins(record: types_pb2.HPCJob) -> tuple[tuple[str, int], ...]:
+    """Returns denom and amount of the agreed price. Raises Unreadable for an amount that is no number."""
+    found = []
+    for coin in record.agreed_price:
+        if not _AMOUNT.fullmatch(coin.amount):
+            raise Unreadable(f"job {record.job_id}: invalid amount in agreed_price: {coin.amount[:40]!r}")
+        found.append((cut(coin.denom, MAX_TEXT), int(coin.amount)))
+    return tuple(found)
 
 
 def job_state(number: types_pb2.JobState.ValueType, job_id: str) -> State:
@@ -122,12 +147,31 @@ def _cluster_state(record: types_pb2.HPCCluster) -> str:
         raise Unreadable(f"cluster {record.cluster_id} has unknown state {record.state}") from error
 
 
+def pricing(record: types_pb2.HPCOffering) -> Pricing:
+    """Returns an offering's prices. Raises Unreadable for a price that is no decimal number from 0 on."""
+    asked, prices = record.pricing, {}
+    for name, field in _PRICES.items():
+        text = getattr(asked, field)
+        if text and not is_price(text):
+            raise Unreadable(f"offering {record.offering_id}: invalid {field}: {text[:40]!r}")
+        prices[name] = text
+    for queue in record.queue_options:
+        if queue.price_multiplier and not is_price(queue.price_multiplier):
+            raise Unreadable(
+                f"offering {record.offering_id}: invalid price_multiplier of queue "
+                f"{queue.partition_name[:40]!r}: {queue.price_multiplier[:40]!r}"
+            )
+    return Pricing(**prices, currency=cut(asked.currency, MAX_TEXT))
+
+
 def offering(record: types_pb2.HPCOffering) -> Offering:
+    """Converts an offering. Raises Unreadable for a price that cannot be read."""
     return Offering(
         offering_id=record.offering_id,
         cluster_id=record.cluster_id,
         queues=tuple(
-            Queue(queue.partition_name, queue.max_nodes, queue.max_runtime) for queue in record.queue_options
+            Queue(queue.partition_name, queue.max_nodes, queue.max_runtime, queue.price_multiplier)
+            for queue in record.queue_options
         ),
         preconfigured=tuple(
             Preconfigured(item.workload_id, item.container_image, item.default_command)
@@ -136,4 +180,6 @@ def offering(record: types_pb2.HPCOffering) -> Offering:
         supports_custom_workloads=record.supports_custom_workloads,
         active=record.active,
         identity_threshold=record.required_identity_threshold,
+        pricing=pricing(record),
+        updated_ns=nanoseconds(record.updated_at),
     )

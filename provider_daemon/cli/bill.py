@@ -12,8 +12,9 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
     from provider_daemon.chain.client import GrpcChain
-    from provider_daemon.job.usage import Usage
+    from provider_daemon.job.lifecycle import Job
     from provider_daemon.money.explain import Explanation
+    from provider_daemon.money.rules import Rules
 
 app = typer.Typer(help="Estimate or explain the cost of a job.", no_args_is_help=True)
 
@@ -52,10 +53,25 @@ def estimate(
             help="File with billing rules (rates, discounts, caps, shares) in place of the defaults.",
         ),
     ] = None,
+    offering: Annotated[
+        str,
+        typer.Option(metavar="OFFERING", help="Bill by the prices of this offering on chain, such as OFF-1."),
+    ] = "",
+    queue: Annotated[
+        str,
+        typer.Option(
+            metavar="QUEUE",
+            help="Queue of the offering, whose price multiplier applies; needed if they differ.",
+        ),
+    ] = "",
+    node: Nodes = (NODE,),  # type: ignore[assignment]
+    chain_id: ChainId = CHAIN_ID,
     output: Output = Format.TABLE,
 ) -> None:
     """Estimate a bill from usage or from a job's request. Prints each component, discounts, caps, total, fee
-    and reward, in uvirt."""
+    and reward, in uvirt. The chain is queried only with --offering."""
+    import asyncio
+
     from provider_daemon.cli import bill_show, documents
     from provider_daemon.errors import ConfigError
     from provider_daemon.money import documents as money
@@ -65,6 +81,10 @@ def estimate(
     if len(given) != 1:
         raise ConfigError(["exactly one of --usage and --spec is required"])
     in_force = money.read_rules(documents.read(rules)) if rules else DEFAULT_RULES
+    if queue and not offering:
+        raise ConfigError(["--queue: needs --offering"])
+    if offering:
+        in_force = asyncio.run(_offered(node, chain_id, offering, queue, in_force))
     document = documents.read(given[0])
     use = money.read_use(document) if usage else money.read_job(document, in_force.granularity_seconds)
     estimated = bill_show.estimate_document(use, in_force)
@@ -72,6 +92,14 @@ def estimate(
         typer.echo(json.dumps(estimated, indent=2))
     else:
         typer.echo("\n".join(bill_show.estimate_lines(estimated)))
+
+
+async def _offered(nodes: list[str], chain_id: str, offering: str, queue: str, rules: "Rules") -> "Rules":
+    from provider_daemon.client.billing import offering_rules
+    from provider_daemon.client.session import chain_at
+
+    async with chain_at(nodes, chain_id) as chain:
+        return await offering_rules(chain, offering, queue, rules)
 
 
 @app.command()
@@ -95,8 +123,8 @@ def explain(
     loaded = load(config) if config != DEFAULT or config.exists() else None
     chain = chain_id or (loaded.chain.id if loaded else CHAIN_ID)
     nodes = node or (loaded.chain.endpoints if loaded else [NODE])
-    measured = _measured(Path(loaded.ledger.path), job) if loaded and loaded.chain.id == chain else None
-    found = asyncio.run(_explain(job, chain, nodes, measured))
+    known = _known(Path(loaded.ledger.path), job) if loaded and loaded.chain.id == chain else None
+    found = asyncio.run(_explain(job, chain, nodes, known))
     if output is Format.JSON:
         typer.echo(json.dumps(bill_show.explanation_document(job, found), indent=2))
     else:
@@ -104,28 +132,26 @@ def explain(
     raise typer.Exit(0 if found.agrees else 1)
 
 
-def _measured(path: Path, job_id: str) -> "Usage | None":
-    """Reads the ledger; returns None if there is no ledger yet, or no final usage from SLURM."""
+def _known(path: Path, job_id: str) -> "Job | None":
+    """Reads the ledger; returns None if there is no ledger yet, or the job is not in it."""
     from provider_daemon.ledger.ledger import Ledger
 
     if not path.exists():
         return None
-    found = Ledger.open(path, readonly=True, lock=False).job(job_id)
-    return found.usage if found else None
+    return Ledger.open(path, readonly=True, lock=False).job(job_id)
 
 
-async def _explain(
-    job_id: str, chain_id: str, endpoints: list[str], measured: "Usage | None"
-) -> "Explanation":
+async def _explain(job_id: str, chain_id: str, endpoints: list[str], known: "Job | None") -> "Explanation":
     from provider_daemon.client.session import chain_at
 
     async with chain_at(endpoints, chain_id) as chain:
-        return await explanation(chain, job_id, measured)
+        return await explanation(chain, job_id, known)
 
 
-async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None") -> "Explanation":
+async def explanation(chain: "GrpcChain", job_id: str, known: "Job | None") -> "Explanation":
     """Raises Refused for a job that the chain does not know."""
     from provider_daemon.chain import evidence_check, messages
+    from provider_daemon.client.billing import job_prices
     from provider_daemon.errors import Refused
     from provider_daemon.money import explain as money
     from provider_daemon.money.settlement import DENOM
@@ -142,7 +168,7 @@ async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None")
     ]
     ended = [report for report in reports if job.HasField("completed_at") and report.state == job.state]
     return money.explain(
-        measured,
+        known.usage if known else None,
         messages.usage_of(ended[-1].usage_metrics) if ended else None,
         messages.usage_of(accounting.usage_metrics) if accounting else None,
         gpu_type=job.resources.gpu_type,
@@ -150,4 +176,5 @@ async def explanation(chain: "GrpcChain", job_id: str, measured: "Usage | None")
         charged=sum(int(coin.amount) for coin in accounting.total_cost if coin.denom == DENOM)
         if accounting
         else None,
+        rules=await job_prices(chain, job, known),
     )

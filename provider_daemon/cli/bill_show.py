@@ -1,5 +1,6 @@
 """The output of `provd bill`: text lines and JSON documents."""
 
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from provider_daemon.money.explain import Explanation
     from provider_daemon.money.rules import Rules
 
+WIDTH = 80
 UNITS = {
     "cpu": "core-hours",
     "memory": "GB-hours",
@@ -29,7 +31,9 @@ def estimate_document(use: "Use", rules: "Rules") -> dict[str, Any]:
     return {
         "denom": "uvirt",
         "quantities": {part: text(quantity) for part, quantity in hours.items()},
-        "rates": {part: rules.rates.of(part, use.gpu_type) for part in hours},
+        "rates": {
+            part: text(rules.rates.of(part, use.gpu_type) * rules.price_multiplier // ONE) for part in hours
+        },
         **asdict(cost),
         "remainder": cost.remainder,
         "platform_fee_percent": text(rules.platform_fee_bps * ONE // 100),
@@ -63,6 +67,9 @@ def explanation_document(job_id: str, found: "Explanation") -> dict[str, Any]:
         "job_id": job_id,
         "components": [asdict(line) for line in found.lines],
         "billed_on": _basis(found),
+        "wall_clock_seconds": found.wall_seconds,
+        "billed_seconds": found.billed_seconds,
+        "step_seconds": found.step_seconds,
         **{name: value for name, value in asdict(found.cost).items() if name not in UNITS},
         "charged": found.charged,
         "agrees": found.agrees,
@@ -83,8 +90,9 @@ def _basis(found: "Explanation") -> str:
 
 
 def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
-    row = "{:<10}{:<14}{:>18}{:>18}{:>18}{:>14}".format
-    yield (
+    """Yields lines of at most 80 columns, but for amounts beyond 14 digits."""
+    row = "{:<9}{:<13}{:>15}{:>14}{:>14}{:>14}".format
+    yield from _wrapped(
         f"{job_id}: the bill is based on {_basis(found)}"
         if found.charged is not None
         else f"{job_id}: the bill is {_basis(found)}"
@@ -93,6 +101,11 @@ def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
     for line in found.lines:
         shown = ["-" if value is None else value for value in (line.measured, line.reported, line.billed)]
         yield row(line.component, line.unit, *shown, line.amount)
+    if found.wall_seconds:
+        yield from _wrapped(
+            f"time is billed in steps of {found.step_seconds} s: {found.wall_seconds} s as "
+            f"{found.billed_seconds} s, core-, memory- and GPU-seconds in proportion"
+        )
     cost = found.cost
     for name, amount in (
         ("subtotal", cost.subtotal),
@@ -102,9 +115,13 @@ def explanation_lines(job_id: str, found: "Explanation") -> Iterator[str]:
         ("platform fee", cost.platform_fee),
         ("provider reward", cost.provider_reward),
     ):
-        yield f"{name:<78}{amount:>14}"
+        yield f"{name:<65}{amount:>14}"
     if not found.agrees:
-        yield (
-            f"the chain charged {found.charged} uvirt, but the default rules give {cost.total} uvirt: "
-            "the chain uses other billing rules"
+        yield from _wrapped(
+            f"the chain charged {found.charged} uvirt, but the offering's prices give {cost.total} uvirt: "
+            "the chain uses other billing rules, or the offering had other prices at submission"
         )
+
+
+def _wrapped(sentence: str) -> list[str]:
+    return textwrap.wrap(sentence, WIDTH, break_long_words=False, break_on_hyphens=False)

@@ -48,6 +48,7 @@ from provider_daemon.client.transaction import TxTerms
 from provider_daemon.client.verify import ResultFile
 from provider_daemon.encryption import lookup
 from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.job.pricing import DENOM
 from provider_daemon.job.state import State
 from provider_daemon.money.bill import Bill
 from provider_daemon.tokens.identity import Audience
@@ -161,8 +162,9 @@ class Client:
         )
         files = await self._sealed(files, choice.cluster.provider_address)
         asked = job_request.with_files(asked, files)
-        bill = price.estimate(asked)
-        return Plan(parsed, asked, files, choice, bill, parsed.max_price or f"{bill.total}{price.DENOM}")
+        bill = price.estimate(asked, price.rules_of(choice.offering, choice.queue))
+        denom = choice.offering.pricing.currency or DENOM
+        return Plan(parsed, asked, files, choice, bill, parsed.max_price or f"{bill.total}{denom}")
 
     async def _sealed(self, files: dict[str, LocalFile], provider: str) -> dict[str, LocalFile]:
         """Encrypts the files that ask for it to the provider's newest key on chain."""

@@ -5,7 +5,6 @@ Pure; each problem is one line that begins with the field.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from google.protobuf.message import Message
@@ -16,6 +15,7 @@ from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encry
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.encryption.fingerprint import ALGORITHM, PUBLIC_KEY_BYTES, is_fingerprint
 from provider_daemon.encryption.identity import is_weak
+from provider_daemon.job.pricing import is_price
 
 MIN_RUNTIME = 60  # in seconds: minimum of an offering's and a job's max_runtime_seconds
 MAX_THRESHOLD = 100  # maximum identity score
@@ -114,10 +114,7 @@ def _offering(message: Any) -> Problems:
 
 def _decimal(message: Any, name: str, path: str) -> Problems:
     text = getattr(message, name)
-    try:
-        if text and not Decimal(text) >= 0:
-            raise InvalidOperation
-    except InvalidOperation:
+    if text and not is_price(text):
         yield f"{path}{name}: invalid amount: {text!r}"
 
 

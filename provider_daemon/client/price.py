@@ -1,33 +1,23 @@
 """The most that a job can cost: the amount that `provd submit` holds in escrow. Pure.
 
-As `provd bill estimate --spec`, and in addition the storage that the job requests and its inputs, once over
-the network. A bill is never higher than the escrow (docs/billing.md).
+It is the estimate that the provider requires before it accepts the job (docs/billing.md, 'Estimates').
 """
 
-from dataclasses import replace
-
-from provider_daemon.client.job_request import JobRequest, resources_fields
-from provider_daemon.job.usage import SECONDS_PER_HOUR
-from provider_daemon.money import documents
-from provider_daemon.money.bill import Bill, bill
+from provider_daemon.chain import records
+from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCOffering
+from provider_daemon.client.job_request import JobRequest
+from provider_daemon.money.bill import Bill
+from provider_daemon.money.estimate import worst_bill
+from provider_daemon.money.pricing import price_rules
 from provider_daemon.money.rules import DEFAULT, Rules
 
-DENOM = "uvirt"
+
+def rules_of(offering: HPCOffering, queue: str) -> Rules:
+    """Returns the rules of a job in that queue. Raises Unreadable for a price that cannot be read."""
+    found = records.offering(offering)
+    return price_rules(DEFAULT, found.pricing, found.price_multiplier(queue))
 
 
 def estimate(asked: JobRequest, rules: Rules = DEFAULT) -> Bill:
     """Returns the bill of a job that uses all that it requests until its time limit."""
-    use = documents.read_job(
-        {
-            "resources": resources_fields(asked.resources),
-            "max_runtime_seconds": asked.max_runtime_seconds,
-        },
-        rules.granularity_seconds,
-    )
-    hours = -(-asked.max_runtime_seconds // SECONDS_PER_HOUR)
-    usage = replace(
-        use.usage,
-        storage_gb_hours=asked.resources.storage_gb * hours,
-        network_bytes_in=sum(given.size_bytes for given in asked.inputs),
-    )
-    return bill(usage, use.gpu_type, node_hours=use.node_hours, rules=rules)
+    return worst_bill(asked.resources, asked.max_runtime_seconds, asked.inputs, rules)

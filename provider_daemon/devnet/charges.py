@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.devnet import bank, money_records
+from provider_daemon.devnet import bank, money_records, prices
 from provider_daemon.devnet.context import Context
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import Bill, bill
@@ -26,7 +26,7 @@ def charge(
     `node_hours` is in fixed point; None means the whole node-hours of the usage.
     """
     ceiling = money_records.escrow(job, paid=False).coins.get(DENOM, 0)
-    rules = ctx.rules.billing
+    rules = prices.rules(ctx, job.job_id)
     cost = bill(
         usage,
         job.resources.gpu_type,

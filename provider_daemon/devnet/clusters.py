@@ -2,6 +2,7 @@
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.devnet import prices
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import (
     CLUSTER_NOT_FOUND,
@@ -79,6 +80,7 @@ def create_offering(ctx: Context, message: tx_pb2.MsgCreateOffering) -> tx_pb2.M
         updated_at=ctx.now,
         block_height=ctx.height,
     )
+    prices.check(ctx, offering)
     ctx.store(keyspace.OFFERING, offering_id, offering)
     return tx_pb2.MsgCreateOfferingResponse(offering_id=offering_id)
 
@@ -101,6 +103,7 @@ def update_offering(ctx: Context, message: tx_pb2.MsgUpdateOffering) -> tx_pb2.M
     offering.supports_custom_workloads = message.supports_custom_workloads
     offering.active = message.active  # always applied: leaving it out deactivates
     offering.updated_at.CopyFrom(ctx.now)
+    prices.check(ctx, offering)
     ctx.store(keyspace.OFFERING, message.offering_id, offering)
     return tx_pb2.MsgUpdateOfferingResponse()
 

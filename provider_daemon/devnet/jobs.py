@@ -2,7 +2,7 @@
 
 from provider_daemon.chain import keyspace
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
-from provider_daemon.devnet import gas, scheduling, settlement, tenants, waiting
+from provider_daemon.devnet import gas, prices, scheduling, settlement, tenants, waiting
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import (
     CLUSTER_NOT_FOUND,
@@ -43,6 +43,7 @@ def submit_job(ctx: Context, message: tx_pb2.MsgSubmitJob) -> tx_pb2.MsgSubmitJo
         created_at=ctx.now,
         block_height=ctx.height,
     )
+    prices.keep(ctx, job, offering)
     settlement.open_escrow(ctx, job)
     decision_id = scheduling.decide(ctx, job)
     job.scheduling_decision_id = "" if ctx.rules.has_quirks else decision_id

@@ -22,7 +22,7 @@ import json
 
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
-from provider_daemon.devnet import bank, charges, money_records
+from provider_daemon.devnet import bank, charges, money_records, prices
 from provider_daemon.devnet.context import Context
 from provider_daemon.devnet.failures import INVALID_DISPUTE, ChainError
 from provider_daemon.errors import ConfigError
@@ -142,7 +142,11 @@ def _settle(
     stored.settlement_id = f"hpc-settlement-{job.job_id}"
     _save(ctx, job, stored, books.settle(state, ctx.now.seconds))
     if due or state.corrects:
-        inputs = {"corrected_from": state.corrects, "discounts": charges.discounts_of(ctx, job.job_id)}
+        inputs = {
+            "corrected_from": state.corrects,
+            "discounts": charges.discounts_of(ctx, job.job_id),
+            "prices": prices.of(ctx, job.job_id),
+        }
         record = money_records.reward(job, stored, due, inputs, ctx.rules.billing.platform_fee_bps)
         record.issued_at.CopyFrom(ctx.now)
         record.block_height = ctx.height

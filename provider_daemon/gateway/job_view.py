@@ -5,7 +5,7 @@ from typing import Any
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import TERMINAL
-from provider_daemon.money.bill import bill
+from provider_daemon.money.job_bill import expected_bill
 from provider_daemon.transfers.rows import JobTransfer
 
 DAY = 86400.0
@@ -88,12 +88,12 @@ def _waits_for(job: Job) -> str:
 
 
 def _bill(job: Job) -> dict[str, Any] | None:
-    """Returns the bill in uvirt as the default rules give it; the chain's accounting is what is paid."""
+    """Returns the bill by the offering's prices; the chain's accounting is what is paid."""
     if job.usage is None or not job.measured:
         return None
-    found = bill(job.usage, job.spec.resources.gpu_type)
+    found = expected_bill(job)
     parts = ("cpu", "memory", "gpu", "storage", "network", "node", "subtotal", "total")
-    return {"denom": "uvirt", **{part: getattr(found, part) for part in parts}}
+    return {"denom": job.pricing.denom, **{part: getattr(found, part) for part in parts}}
 
 
 def _inputs(transfer: JobTransfer | None) -> dict[str, Any] | None:

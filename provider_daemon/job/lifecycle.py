@@ -60,6 +60,7 @@ from provider_daemon.job.hold import Hold
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.parking import CHECKED_AGAIN, Parked, ParkReason
 from provider_daemon.job.plausibility import implausible, is_dated_after
+from provider_daemon.job.pricing import DEFAULT_PRICES, Pricing
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
@@ -109,7 +110,10 @@ class Job:
     for a native program, for a launcher of the site's own, and if another submission runs. `claims`: its
     SLURM jobs claim it; False for one of an older ledger until it is submitted again. `duplicate_of`: the
     SLURM job that had claimed it when another one started. `unclaimed`: the SLURM jobs that could not
-    claim it.
+    claim it. `pricing`, `price_multiplier`: of its offering and queue, when the job was adopted; `repriced`:
+    the offering was changed between the job's submission and then, so that the chain may bill it by earlier
+    prices. In units of the prices' denom: `estimate`, the most that it can cost; `agreed`, what its customer
+    promised at most; `escrowed`, what of that the chain holds. None in a job of an older ledger.
     """
 
     spec: Spec
@@ -148,6 +152,12 @@ class Job:
     claims: bool = False
     duplicate_of: str = ""
     unclaimed: tuple[str, ...] = ()
+    pricing: Pricing = DEFAULT_PRICES
+    price_multiplier: str = ""
+    repriced: bool = False
+    estimate: int | None = None
+    agreed: int | None = None
+    escrowed: int | None = None
 
     @property
     def name(self) -> str:

@@ -95,6 +95,8 @@ class ChainJob:
     """A job's record on chain. Times in seconds since the epoch, 0 if unset.
 
     `stored_bytes`: the record's size in the chain's store, which each report rewrites; 0 if unknown.
+    `agreed_price`: denom and amount of each coin that the customer promised at most. `escrow_id`: under which
+    the chain holds them; "" if it holds nothing.
     """
 
     spec: Spec
@@ -103,3 +105,13 @@ class ChainJob:
     status_message: str = ""
     exit_code: int = 0
     stored_bytes: int = 0
+    agreed_price: tuple[tuple[str, int], ...] = ()
+    escrow_id: str = ""
+
+    def agreed(self, denom: str) -> int:
+        """Returns how much of that denom the customer promised at most."""
+        return sum(amount for each, amount in self.agreed_price if each == denom)
+
+    def escrowed(self, denom: str) -> int:
+        """Returns how much of that denom the chain holds for the job."""
+        return self.agreed(denom) if self.escrow_id else 0

@@ -8,7 +8,6 @@ import structlog
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import TERMINAL, State
-from provider_daemon.job.usage import Usage
 from provider_daemon.ledger import sending
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
@@ -16,7 +15,7 @@ from provider_daemon.ledger.rows import OpenTx, TimelineEntry
 from provider_daemon.metrics import catalog, causes
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER
-from provider_daemon.money.bill import bill
+from provider_daemon.money.job_bill import chain_bill
 from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.metrics")
@@ -152,8 +151,8 @@ _EVENTS = {
 
 
 def value(job: Job) -> int:
-    """Returns the cost of the job's usage in uvirt."""
-    return bill(job.usage or Usage(), job.spec.resources.gpu_type).total
+    """Returns what the chain bills for the job's usage, in uvirt: at most what it holds for the job."""
+    return chain_bill(job).total
 
 
 # --- transactions ---

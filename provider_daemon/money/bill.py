@@ -1,9 +1,9 @@
 """Computes a bill from usage (docs/billing.md, 'From subtotal to total').
 
-Each component is quantity times rate in 18-digit fixed point, truncated; then subtotal - discounts -
-queue-time credit - caps, then at least the minimum charge, then at most what was escrowed; fee and rewards
-are shares of that, each truncated. The remainder of truncation (at most one uvirt per share) is paid to
-nobody: it stays in the escrow and is refunded to the customer.
+Each component is quantity times rate times the queue's price multiplier in 18-digit fixed point, truncated;
+then subtotal - discounts - queue-time credit - caps, then at least the minimum charge, then at most what was
+escrowed; fee and rewards are shares of that, each truncated. The remainder of truncation (at most one uvirt
+per share) is paid to nobody: it stays in the escrow and is refunded to the customer.
 """
 
 from collections.abc import Mapping
@@ -66,7 +66,10 @@ def bill(
     if usage == Usage() and not node_hours:
         return Bill()
     hours = quantities(usage, rules.granularity_seconds, node_hours)
-    costs = {part: cost(quantity, rules.rates.of(part, gpu_type)) for part, quantity in hours.items()}
+    costs = {
+        part: cost(quantity, rules.rates.of(part, gpu_type), rules.price_multiplier)
+        for part, quantity in hours.items()
+    }
     subtotal = sum(costs.values())
     reductions = discounts(rules.discounts, costs, hours, purchase)
     left = subtotal - _sum(reductions)

@@ -10,10 +10,13 @@ from typing import Annotated, Any, ClassVar, TypeVar
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from provider_daemon.errors import ConfigError
+from provider_daemon.job.references import DataReference
+from provider_daemon.job.spec import Resources
 from provider_daemon.job.usage import Usage
+from provider_daemon.money.estimate import most_use
 from provider_daemon.money.fixed import Amount, Decimal18, whole
 from provider_daemon.money.purchase import Purchase
-from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
+from provider_daemon.money.quantities import node_hours_seen
 from provider_daemon.money.rules import Rules
 
 T = TypeVar("T")
@@ -59,11 +62,19 @@ class BilledResources:
 
 
 @dataclass(frozen=True, slots=True)
+class BilledInput:
+    """A declared input; the other fields of the protocol's DataReference are ignored."""
+
+    size_bytes: Amount = 0
+
+
+@dataclass(frozen=True, slots=True)
 class BilledJob:
     """The fields of a job's submission that determine its price; other fields are ignored."""
 
     resources: BilledResources
     max_runtime_seconds: Annotated[int, Field(ge=1)]
+    data_references: tuple[BilledInput, ...] = ()
     purchase: Purchase = field(default_factory=Purchase)
 
 
@@ -79,9 +90,16 @@ def read_job(document: object, granularity: int) -> Use:
     """Returns the most that the job can use: all that it requests, for its whole run time limit."""
     job = _read(BilledJob, document, "job")
     asked = job.resources
-    usage = use_of(
-        Asked.per_node(asked.nodes, asked.cpu_cores_per_node, asked.memory_gb_per_node, asked.gpus_per_node),
+    usage = most_use(
+        Resources(
+            nodes=asked.nodes,
+            cpus_per_node=asked.cpu_cores_per_node,
+            memory_gb_per_node=asked.memory_gb_per_node,
+            gpus_per_node=asked.gpus_per_node,
+            storage_gb=asked.storage_gb,
+        ),
         job.max_runtime_seconds,
+        [DataReference(size_bytes=given.size_bytes) for given in job.data_references],
     )
     values = {
         item.name: getattr(usage, item.name) for item in fields(Usage) if item.name != "gpu_seconds_by_type"

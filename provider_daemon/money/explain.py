@@ -7,7 +7,7 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import Bill, bill
 from provider_daemon.money.quantities import node_hours_seen
 from provider_daemon.money.rates import Component
-from provider_daemon.money.rules import DEFAULT
+from provider_daemon.money.rules import DEFAULT, Rules
 
 METERS: Mapping[Component, tuple[str, Callable[[Usage], int]]] = {
     Component.CPU: ("core-seconds", lambda usage: usage.cpu_core_seconds),
@@ -33,19 +33,23 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`cost` is the price by the default rules; `charged` what the chain charged, None if it has not settled.
+    """`cost` is the price by the rules; `charged` what the chain charged, None if it has not settled.
 
-    `by_request`: no report ended the job, so the resources that it requested are billed.
+    `by_request`: no report ended the job, so the resources that it requested are billed. `wall_seconds` are
+    billed as `billed_seconds`, whole steps of `step_seconds`.
     """
 
     lines: tuple[Line, ...]
     cost: Bill
     charged: int | None
     by_request: bool
+    wall_seconds: int
+    billed_seconds: int
+    step_seconds: int
 
     @property
     def agrees(self) -> bool:
-        """Whether the chain charged what the default rules give, or nothing yet."""
+        """Whether the chain charged what the rules give, or nothing yet."""
         return self.charged is None or self.charged == self.cost.total
 
 
@@ -57,15 +61,17 @@ def explain(
     gpu_type: str,
     escrowed: int,
     charged: int | None,
+    rules: Rules = DEFAULT,
 ) -> Explanation:
     """Compares usage measured by SLURM (in the ledger), reported at the end, and billed by the chain.
 
-    Without an accounting the cost is a forecast from the reported usage, or else from the measured one.
+    `rules`: with the prices of the job's offering. Without an accounting the cost is a forecast from the
+    reported usage, or else from the measured one.
     """
     by_request = billed is not None and reported is None
     basis = next((usage for usage in (billed, reported, measured) if usage is not None), Usage())
-    node_hours = node_hours_seen(basis, DEFAULT.granularity_seconds) if by_request else None
-    cost = bill(basis, gpu_type, escrowed, node_hours=node_hours)
+    node_hours = node_hours_seen(basis, rules.granularity_seconds) if by_request else None
+    cost = bill(basis, gpu_type, escrowed, node_hours=node_hours, rules=rules)
     lines = [
         Line(
             part,
@@ -77,7 +83,8 @@ def explain(
         )
         for part, (unit, meter) in METERS.items()
     ]
-    return Explanation(tuple(lines), cost, charged, by_request)
+    step, wall = rules.granularity_seconds, basis.wall_clock_seconds
+    return Explanation(tuple(lines), cost, charged, by_request, wall, -(-wall // step) * step, step)
 
 
 def _read(meter: Callable[[Usage], int], usage: Usage | None) -> int | None:

@@ -15,9 +15,9 @@ def ratio(numerator: int, denominator: int) -> int:
     return numerator * ONE // denominator
 
 
-def cost(quantity: int, rate: int) -> int:
-    """Returns `quantity` in fixed point times a rate in uvirt, as whole uvirt."""
-    return quantity * rate // ONE
+def cost(quantity: int, rate: int, multiplier: int = ONE) -> int:
+    """Returns quantity times rate times multiplier, all in fixed point, as whole uvirt: truncated once."""
+    return quantity * rate * multiplier // ONE**3
 
 
 def share(amount: int, basis_points: int) -> int:

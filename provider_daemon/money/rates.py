@@ -1,4 +1,4 @@
-"""The rate of each resource, in uvirt (docs/billing.md, 'Components')."""
+"""The rate of each resource, in uvirt, 18-digit fixed point (docs/billing.md, 'Components')."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import ConfigDict
 
-from provider_daemon.money.fixed import Amount
+from provider_daemon.money.fixed import ONE, Decimal18
 
 
 class Component(StrEnum):
@@ -28,16 +28,16 @@ class Rates:
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
-    cpu_core_hour: Amount = 10_000
-    memory_gb_hour: Amount = 5_000
-    gpu_hour: Amount = 100_000
-    gpu_hour_by_type: Mapping[str, Amount] = field(default_factory=lambda: {"a100": 150_000})
-    storage_gb_hour: Amount = 100
-    network_gb: Amount = 1_000
-    node_hour: Amount = 50_000
+    cpu_core_hour: Decimal18 = 10_000 * ONE
+    memory_gb_hour: Decimal18 = 5_000 * ONE
+    gpu_hour: Decimal18 = 100_000 * ONE
+    gpu_hour_by_type: Mapping[str, Decimal18] = field(default_factory=lambda: {"a100": 150_000 * ONE})
+    storage_gb_hour: Decimal18 = 100 * ONE
+    network_gb: Decimal18 = 1_000 * ONE
+    node_hour: Decimal18 = 50_000 * ONE
 
     def of(self, component: Component, gpu_type: str) -> int:
-        """Returns the rate of one unit of the component, in uvirt."""
+        """Returns the rate of one unit of the component, in uvirt, in fixed point."""
         return {
             Component.CPU: self.cpu_core_hour,
             Component.MEMORY: self.memory_gb_hour,

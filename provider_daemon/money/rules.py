@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 
 from provider_daemon.money.caps import Cap
 from provider_daemon.money.discounts import Discount
-from provider_daemon.money.fixed import BASIS_POINTS, Amount, BasisPoints
+from provider_daemon.money.fixed import BASIS_POINTS, ONE, Amount, BasisPoints, Decimal18
 from provider_daemon.money.rates import Rates
 
 
@@ -36,12 +36,14 @@ class QueueCredit:
 class Rules:
     """Amounts in uvirt. The three shares are of the total. Raises ValueError if they exceed a whole.
 
-    `node_reward_bps` is the share of all node operators, divided among the nodes.
+    `price_multiplier`, in fixed point, multiplies every rate. `node_reward_bps` is the share of all node
+    operators, divided among the nodes.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
 
     rates: Rates = field(default_factory=Rates)
+    price_multiplier: Decimal18 = ONE
     granularity_seconds: Annotated[int, Field(ge=1)] = 60
     discounts: tuple[Discount, ...] = ()
     queue_credit: QueueCredit = field(default_factory=QueueCredit)

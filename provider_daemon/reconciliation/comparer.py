@@ -13,6 +13,7 @@ from provider_daemon.ledger import reconciliation
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import watched_jobs
 from provider_daemon.money.bill import bill
+from provider_daemon.money.job_bill import job_rules
 from provider_daemon.ports import Audit, Chain, Clock, Dispute, Survey, Surveyor
 from provider_daemon.reconciliation.chain_sides import ChainSides, in_batches
 from provider_daemon.reconciliation.differences import Difference, Outcome, clock, found
@@ -179,10 +180,11 @@ def _compared(
 
 
 def _price(job: Job, chain: ChainSide) -> Price:
-    escrowed = chain.job.escrowed if chain.job else 0
+    agreed = chain.job.record.agreed(job.pricing.denom) if chain.job else 0
+    rules = job_rules(job)
 
     def due(usage: Usage) -> Due:
-        cost = bill(usage, job.spec.resources.gpu_type, ceiling=escrowed or None)
+        cost = bill(usage, job.spec.resources.gpu_type, agreed, rules=rules)
         return Due(cost.total, cost.provider_reward, cost.platform_fee)
 
     return due

@@ -198,7 +198,10 @@ def _reports(slurm: SlurmSide, ledger: LedgerSide, chain: ChainSide) -> Iterator
 
 
 def _money(job: Job, chain: ChainSide, price: Price) -> Iterator[Difference]:
-    """Compares the bill with the price of the report, or, without a report, the payments with the escrow."""
+    """Compares the bill with the price of the report, or, without a report, the payments with the escrow.
+
+    The bill is not compared if the chain may have billed by prices that the ledger does not know.
+    """
     if chain.settled is None or chain.job is None:
         return
     paid = chain.settled
@@ -212,7 +215,7 @@ def _money(job: Job, chain: ChainSide, price: Price) -> Iterator[Difference]:
             chain=f"{shares} of {paid.total}",
             difference=over,
         )
-    if chain.report is None or chain.corrected:
+    if chain.report is None or chain.corrected or job.repriced:
         return
     due = price(chain.report.usage)
     for what, ours, theirs in (

@@ -42,7 +42,7 @@ class ChainSide:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The price of a usage by the published rules, in uvirt."""
+    """The price of a usage by the prices of the job's offering, at most its agreed price; in uvirt."""
 
     total: int
     provider_reward: int

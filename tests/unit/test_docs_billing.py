@@ -15,7 +15,7 @@ from provider_daemon.money.caps import DAY, PERIODS, CapType
 from provider_daemon.money.discounts import Discount, DiscountType
 from provider_daemon.money.documents import Use, read_rules, read_use
 from provider_daemon.money.explain import explain
-from provider_daemon.money.fixed import text
+from provider_daemon.money.fixed import text, whole
 from provider_daemon.money.purchase import Past, Purchase
 from provider_daemon.money.quantities import Asked, node_hours_seen, use_of
 from provider_daemon.money.rates import Component, Rates
@@ -48,10 +48,10 @@ def test_the_worked_bill() -> None:
 def test_rates() -> None:
     """Of each component, in the bill's order; the A100's in the text."""
     assert [(row[0], int(row[2])) for row in rows("component")] == [
-        (part, Rates().of(part, "")) for part in Component
+        (part, whole(Rates().of(part, ""))) for part in Component
     ]
-    assert f"An A100 is {Rates().gpu('a100')} an hour" in PAGE
-    assert {Rates().gpu(name) for name in ("nvidia-a100", "A100-SXM4-80GB")} == {150_000}
+    assert f"An A100 is {whole(Rates().gpu('a100'))} an hour" in PAGE
+    assert {whole(Rates().gpu(name)) for name in ("nvidia-a100", "A100-SXM4-80GB")} == {150_000}
 
 
 def test_steps() -> None:

@@ -167,7 +167,7 @@ async def test_cluster_and_offering() -> None:
         4,
         3,
     )
-    assert offering.queues == (Queue("cpu", 4, 86400),)
+    assert offering.queues == (Queue("cpu", 4, 86400, "1.0"),)
     assert [item.workload_id for item in offering.preconfigured] == ["mpi-hello"]
     assert (offering.active, offering.supports_custom_workloads) == (True, True)
 

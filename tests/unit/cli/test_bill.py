@@ -12,6 +12,7 @@ import pytest_asyncio
 from typer.testing import CliRunner, Result
 
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateOffering
 from provider_daemon.cli.app import app
 from provider_daemon.config.model import default_toml
 from provider_daemon.devnet.context import ChainRules
@@ -67,7 +68,7 @@ def test_estimate_of_usage(tmp_path: Path, form: str) -> None:
     assert (found["platform_fee_percent"], found["provider_reward_percent"], found["rates"]["gpu"]) == (
         "2.5",
         "97.5",
-        150_000,
+        "150000",
     )
     assert (found["discounts"], found["caps"], found["quantities"]["network"]) == ([], [], "2")
 
@@ -262,7 +263,64 @@ async def test_explain_other_rules_on_chain() -> None:
     result = await explain(chain)
     await chain.stop()
     assert result.exit_code == 1
-    assert "the chain charged 95000 uvirt, but the default rules give 90000 uvirt" in result.stdout
+    assert "the chain charged 95000 uvirt, but the offering's prices give 90000 uvirt" in " ".join(
+        result.stdout.split()
+    )
+
+
+PRICES = types_pb2.HPCPricing(cpu_core_hour_price="30000", currency="uvirt")
+
+
+def repriced(pricing: types_pb2.HPCPricing) -> MsgUpdateOffering:
+    queues = [
+        types_pb2.QueueOption(partition_name="standard"),
+        types_pb2.QueueOption(partition_name="fast", price_multiplier="1.5"),
+    ]
+    return MsgUpdateOffering(
+        provider_address=PROVIDER.address,
+        offering_id="OFF-1",
+        active=True,
+        queue_options=queues,
+        pricing=pricing,
+    )
+
+
+async def test_estimate_by_the_prices_of_an_offering(shop: TestChain) -> None:
+    """As the chain has them; the queue is needed where its multiplier matters."""
+    assert (await shop.send(PROVIDER, repriced(PRICES))).ok
+    chain = ["--node", f"127.0.0.1:{shop.devnet.port}", "--chain-id", CHAIN_ID, "--usage", "-"]
+
+    async def priced(*more: str) -> Result:
+        arguments = ["bill", "estimate", *chain, *more]
+        return await asyncio.to_thread(CliRunner().invoke, app, arguments, input=json.dumps(USAGE))
+
+    found = json.loads((await priced("--offering", "OFF-1", "--queue", "fast", "-o", "json")).stdout)
+    assert (found["cpu"], found["rates"]["cpu"], found["node"]) == (180_000, "45000", 75_000)
+    lines = (await priced("--offering", "OFF-1", "--queue", "standard")).stdout.splitlines()
+    assert ["cpu", "4", "core-hours", "30000", "120000"] in [line.split() for line in lines]
+    for arguments, why in (
+        (["--offering", "OFF-1"], "the prices of OFF-1 differ by queue: use --queue with standard, fast"),
+        (["--offering", "OFF-1", "--queue", "slow"], "OFF-1 has no queue slow: it has standard, fast"),
+        (["--offering", "OFF-9"], "OFF-9 does not exist on chain"),
+        (["--queue", "fast"], "--queue: needs --offering"),
+    ):
+        assert str((await priced(*arguments)).exception) == why
+
+
+async def test_explain_by_the_prices_at_submission(shop: TestChain) -> None:
+    """A later price changes neither the bill nor its explanation."""
+    assert (await shop.send(PROVIDER, repriced(PRICES))).ok
+    assert (await shop.send(ALICE, job(queue_name="fast"))).ok
+    assert (await shop.send(PROVIDER, report("queued", "JOB-2"), report("running", "JOB-2"))).ok
+    assert (await shop.send(PROVIDER, repriced(types_pb2.HPCPricing()))).ok
+    used = types_pb2.HPCUsageMetrics(wall_clock_seconds=3540, cpu_core_seconds=7080, nodes_used=1)
+    assert (await shop.send(PROVIDER, report("completed", "JOB-2", usage_metrics=used))).ok
+    node = ["--node", f"127.0.0.1:{shop.devnet.port}", "--chain-id", CHAIN_ID]
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["bill", "explain", "JOB-2", *node])
+    lines = result.stdout.splitlines()
+    assert (result.exit_code, max(map(len, lines)) <= 80) == (0, True)
+    assert lines[2].split() == ["cpu", "core-seconds", "-", "7080", "7080", "88499"]
+    assert "time is billed in steps of 60 s: 3540 s as 3540 s" in result.stdout
 
 
 async def test_explain_an_unknown_job(shop: TestChain) -> None:

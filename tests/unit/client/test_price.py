@@ -11,6 +11,7 @@ from provider_daemon.client import price
 from provider_daemon.client.job_request import JobRequest, resources_fields
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.spec import Resources, Workload
+from provider_daemon.money.fixed import whole
 from provider_daemon.money.rates import Component
 from provider_daemon.money.rules import DEFAULT
 
@@ -34,8 +35,8 @@ def test_storage_and_inputs_are_added() -> None:
         inputs=(DataReference(size_bytes=3 * 2**30), DataReference()),
     )
     found, plain = price.estimate(asked), price.estimate(ASKED)
-    assert found.storage == 20 * DEFAULT.rates.of(Component.STORAGE, "")
-    assert found.network == 3 * DEFAULT.rates.of(Component.NETWORK, "")
+    assert found.storage == 20 * whole(DEFAULT.rates.of(Component.STORAGE, ""))
+    assert found.network == 3 * whole(DEFAULT.rates.of(Component.NETWORK, ""))
     assert found.total == plain.total + found.storage + found.network
 
 

@@ -177,7 +177,7 @@ def test_node_operators_have_a_share_where_the_rules_say_so() -> None:
 
 
 def test_rates_and_steps_are_the_rules() -> None:
-    rules = Rules(rates=Rates(cpu_core_hour=20_000), granularity_seconds=HOUR)
+    rules = Rules(rates=Rates(cpu_core_hour=20_000 * ONE), granularity_seconds=HOUR)
     assert bill(Usage(wall_clock_seconds=1, cpu_core_seconds=1), rules=rules).cpu == 20_000
 
 

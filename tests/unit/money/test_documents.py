@@ -86,8 +86,8 @@ def test_every_mistake_is_named_with_its_place(document: object, mistakes: list[
 
 
 def test_a_job_is_billed_to_its_limit() -> None:
-    """Everything asked for until max_runtime_seconds, node-hours with their decimals; the rest of a
-    submission is passed over."""
+    """Everything asked for until max_runtime_seconds, node-hours with their decimals, storage for each
+    started hour, and the declared inputs; the rest of a submission is passed over."""
     asked = {
         "nodes": 2,
         "cpu_cores_per_node": 4,
@@ -97,7 +97,7 @@ def test_a_job_is_billed_to_its_limit() -> None:
         "storage_gb": 5,
     }
     use = read_job({"offering_id": "OFF-1", "resources": asked, "max_runtime_seconds": 601}, 60)
-    assert use.usage == Usage(601, 8 * 601, 16 * 601, 2 * 601, nodes_used=2)
+    assert use.usage == Usage(601, 8 * 601, 16 * 601, 2 * 601, storage_gb_hours=5, nodes_used=2)
     assert (use.node_hours, use.gpu_type) == (ratio(2 * 660, 3600), "a100")
     bought = {"customer": "ve1"}
     assert (
@@ -133,7 +133,7 @@ def test_rules() -> None:
         granularity_seconds=1,
         discounts=(Discount("v", DiscountType.VOLUME, 10_000, threshold_value=2 * ONE),),
     )
-    assert read_rules({"rates": {"gpu_hour_by_type": {"h100": "5"}}}).rates.gpu("h100") == 5
+    assert read_rules({"rates": {"gpu_hour_by_type": {"h100": "5"}}}).rates.gpu("h100") == 5 * ONE
     assert (
         bill(
             Usage(60, 60),

@@ -1,8 +1,13 @@
 """What was billed against what was measured."""
 
+from dataclasses import replace
+
+from provider_daemon.job.pricing import Pricing
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.explain import Line, explain
+from provider_daemon.money.pricing import price_rules
 from provider_daemon.money.rates import Component
+from provider_daemon.money.rules import DEFAULT
 
 USED = Usage(1800, 7200, 3600, 1800, 5, 2**30, 2**29, 0, 1)
 LARGE = 10**9
@@ -32,6 +37,20 @@ def test_each_component_beside_the_others() -> None:
 def test_another_sum_on_chain_does_not_agree() -> None:
     """Other rules are in force there, or it is wrong."""
     assert not explain(None, USED, USED, gpu_type="", escrowed=LARGE, charged=1).agrees
+
+
+def test_time_in_steps_and_the_prices_of_the_offering() -> None:
+    """61 s are two minutes; the rules carry the prices, and the step."""
+    rules = price_rules(DEFAULT, Pricing(cpu_core_hour="36000"))
+    used = Usage(61, 61)
+    found = explain(None, used, used, gpu_type="", escrowed=LARGE, charged=None, rules=rules)
+    assert (found.wall_seconds, found.billed_seconds, found.step_seconds) == (61, 120, 60)
+    assert found.lines[0].amount == 1_199  # 0.0333... hours
+    coarse = replace(rules, granularity_seconds=3600)
+    asked = Usage(1800, 1800, nodes_used=1)
+    by_hours = explain(None, None, asked, gpu_type="", escrowed=LARGE, charged=None, rules=coarse)
+    assert (by_hours.lines[-1].amount, by_hours.billed_seconds) == (50_000, 3600)
+    assert explain(None, None, None, gpu_type="", escrowed=1, charged=None).billed_seconds == 0
 
 
 def test_without_a_report_the_request_is_billed() -> None:

@@ -12,8 +12,9 @@ amounts = st.integers(min_value=0, max_value=10**15)
 def test_everything_truncates() -> None:
     """A third is 18 threes; what is under a uvirt is nothing."""
     assert ratio(1, 3) == 333_333_333_333_333_333
-    assert cost(ratio(1, 3), 10) == 3
-    assert cost(ONE - 1, 1) == 0
+    assert cost(ratio(1, 3), 10 * ONE) == 3
+    assert cost(ONE - 1, ONE) == 0
+    assert cost(ONE - 1, ONE, 2 * ONE) == 1
     assert (share(10_001, 250), share(10_001, 9_750)) == (250, 9_750)
     assert (whole(2 * ONE - 1), whole(2 * ONE)) == (1, 2)
 
@@ -75,5 +76,5 @@ def test_text_reads_back(value: int) -> None:
 def test_a_cost_is_never_more_than_exact(seconds: int, rate: int) -> None:
     """Never more than the exact product, and less by under two uvirt: one for the cost, one for the quantity,
     at any rate up to 10^15."""
-    charged = cost(ratio(seconds, 3600), rate)
+    charged = cost(ratio(seconds, 3600), rate * ONE)
     assert charged * 3600 <= seconds * rate < (charged + 2) * 3600

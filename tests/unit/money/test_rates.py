@@ -2,13 +2,16 @@
 
 import pytest
 
+from provider_daemon.money.fixed import ONE
 from provider_daemon.money.rates import Component, Rates
 
 
 def test_rates_of_the_components() -> None:
     """Each its own; a GPU by its type."""
-    assert [Rates().of(part, "a100") for part in Component] == [10_000, 5_000, 150_000, 100, 1_000, 50_000]
-    assert Rates().of(Component.GPU, "") == 100_000
+    assert [Rates().of(part, "a100") for part in Component] == [
+        amount * ONE for amount in (10_000, 5_000, 150_000, 100, 1_000, 50_000)
+    ]
+    assert Rates().of(Component.GPU, "") == 100_000 * ONE
 
 
 @pytest.mark.parametrize(
@@ -20,7 +23,7 @@ def test_rates_of_the_components() -> None:
 )  # fmt: skip
 def test_gpu_types(gpu_type: str, rate: int) -> None:
     """Case, vendor and model do not matter; a type that has no rate has the base rate."""
-    assert Rates().gpu(gpu_type) == rate
+    assert Rates().gpu(gpu_type) == rate * ONE
 
 
 def test_the_whole_name_comes_first() -> None:
