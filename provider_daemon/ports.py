@@ -305,6 +305,7 @@ class Cluster:
     region: str
     total_nodes: int
     available_nodes: int
+    description: str = ""
 
 
 class Chain(Protocol):

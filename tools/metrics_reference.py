@@ -6,7 +6,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
 # The maximum number of series of each; those about the process are the daemon's.
-SERIES = {"daemon": 91, "cluster": 122, "key": 18, "endpoint": 8}
+SERIES = {"daemon": 91, "cluster": 126, "key": 18, "endpoint": 8}
 
 
 def _sum() -> str:
@@ -22,7 +22,7 @@ Alerts and dashboards use only what is listed here, and a test scrapes a running
 Counters and histograms start at 0 with the daemon. A value that comes from SLURM or the chain is absent, not
 stale, while they do not answer; the last column says when. `cluster` is the id on chain, `signer` a key's
 address, `loop` one of `intake`, `reconcile`, `wallet`, `outbox:ADDRESS`, `advance:NAME`,
-`heartbeat:NAME` and, with a pool of Unix users, `leases:NAME`.
+`heartbeat:NAME`, `catalogue:NAME` and, with a pool of Unix users, `leases:NAME`.
 No label holds free text or a job, so the number of series does not grow with the jobs:
 {_sum()}, including histogram buckets and the process's own metrics.
 One cluster or two, with one key and two endpoints, stay below 380.

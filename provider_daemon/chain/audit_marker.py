@@ -7,9 +7,10 @@ tried>/<SHA-256>`. Evidence of jobs names the same hash, so that a customer can 
 import re
 from dataclasses import dataclass
 
+from provider_daemon.chain import description as words
+
 _VALUE = r"(\d{4}-\d{2}-\d{2})/(\d{1,3})-(\d{1,3})-(\d{1,3})/([0-9a-f]{64})"
 _WORD = re.compile(rf"(?<!\S)site-audit={_VALUE}(?!\S)", re.ASCII)
-_ANY_WORD = re.compile(r"(?<!\S)site-audit=\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,6 @@ def put(description: str, value: str) -> str:
 
     Raises ValueError for a value of another form.
     """
-    rest = re.sub(r"[ \t]{2,}", " ", _ANY_WORD.sub("", description)).strip()
-    if not value:
-        return rest
-    word = f"site-audit={value}"
-    if not _WORD.fullmatch(word):
+    if value and not _WORD.fullmatch(f"site-audit={value}"):
         raise ValueError(f"invalid site audit: {value!r} must be as `provd site audit` prints it")
-    return f"{rest} {word}" if rest else word
+    return words.put(description, "site-audit", value)

@@ -6,9 +6,10 @@ it. A description without the word, or with an invalid address in it, names no g
 
 import re
 
+from provider_daemon.chain import description as words
+
 _URL = r"https?://[A-Za-z0-9.\[\]:_-]+(?:/[A-Za-z0-9._~/-]*)?"
 _WORD = re.compile(rf"(?<!\S)gateway=({_URL})(?!\S)", re.ASCII)
-_ANY_WORD = re.compile(r"(?<!\S)gateway=\S*")
 MAX_URL = 200  # characters
 
 
@@ -23,10 +24,6 @@ def put(description: str, url: str) -> str:
 
     Raises ValueError for an invalid URL.
     """
-    rest = re.sub(r"[ \t]{2,}", " ", _ANY_WORD.sub("", description)).strip()
-    if not url:
-        return rest
-    word = f"gateway={url}"
-    if not _WORD.fullmatch(word) or len(url) > MAX_URL:
+    if url and (not _WORD.fullmatch(f"gateway={url}") or len(url) > MAX_URL):
         raise ValueError(f"invalid gateway: {url!r} must be http:// or https:// with a host, without query")
-    return f"{rest} {word}" if rest else word
+    return words.put(description, "gateway", url)

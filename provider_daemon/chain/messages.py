@@ -133,12 +133,23 @@ def update_node_metadata(
     return pack(message)
 
 
-def update_cluster(*, provider: str, cluster_id: str, active: bool, total_nodes: int) -> Any:
+def update_cluster(
+    *,
+    provider: str,
+    cluster_id: str,
+    active: bool = False,
+    total_nodes: int = 0,
+    description: str = "",
+) -> Any:
     """Returns an update with only the changed fields: the chain ignores empty and zero fields."""
     state = types_pb2.CLUSTER_STATE_ACTIVE if active else types_pb2.CLUSTER_STATE_UNSPECIFIED
     return pack(
         tx_pb2.MsgUpdateCluster(
-            provider_address=provider, cluster_id=cluster_id, state=state, total_nodes=total_nodes
+            provider_address=provider,
+            cluster_id=cluster_id,
+            state=state,
+            total_nodes=total_nodes,
+            description=description,
         )
     )
 

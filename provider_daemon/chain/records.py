@@ -137,6 +137,7 @@ def cluster(record: types_pb2.HPCCluster) -> Cluster:
         region=record.region,
         total_nodes=record.total_nodes,
         available_nodes=record.available_nodes,
+        description=record.description,
     )
 
 

@@ -181,6 +181,18 @@ class ClusterDataConfig(_Strict):
     datasets: dict[Name, SafePath] = {}
 
 
+class CatalogueConfig(_Strict):
+    """What the catalogue tells customers besides what provd knows.
+
+    `software`: names and versions, one an entry. `contact`: an address for questions. `terms`: the address of
+    the conditions.
+    """
+
+    software: list[Annotated[str, StringConstraints(min_length=1, max_length=100)]] = []
+    contact: Annotated[str, StringConstraints(max_length=200)] = ""
+    terms: Annotated[str, StringConstraints(max_length=200)] = ""
+
+
 class ClusterConfig(_Strict):
     id: Name
     name: Name
@@ -205,6 +217,7 @@ class ClusterConfig(_Strict):
     images: list[ImageConfig] = []
     templates: TemplatesConfig = TemplatesConfig()
     data: ClusterDataConfig = ClusterDataConfig()
+    catalogue: CatalogueConfig = CatalogueConfig()
 
 
 class GatewayConfig(_Strict):

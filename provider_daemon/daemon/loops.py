@@ -2,15 +2,21 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from provider_daemon.catalogue.document import Catalogue
 from provider_daemon.chain.audit import GrpcAudit
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.market import offerings_of
 from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.daemon.build import data_policy, outbox_settings, served_cluster
+from provider_daemon.daemon.catalogue import catalogue_base
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import disputes
 from provider_daemon.loops.advance import Advance
+from provider_daemon.loops.catalogue import PERIOD_SECONDS as PUBLISH_SECONDS
+from provider_daemon.loops.catalogue import CataloguePublisher
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.intake import Intake
@@ -53,10 +59,13 @@ class _Site:
     beating: Loop
     lease_return: LeaseReturn | None
     returning: Loop | None
+    catalogue: CataloguePublisher
+    publishing: Loop
 
     @property
     def loops(self) -> list[Loop]:
-        return [self.advancing, self.beating, *([self.returning] if self.returning else [])]
+        returning = [self.returning] if self.returning else []
+        return [self.advancing, self.beating, *returning, self.publishing]
 
 
 class LoopSet:
@@ -71,7 +80,7 @@ class LoopSet:
             Loop(f"outbox:{address}", config.chain.poll_seconds, sender.tick, stalled=sender.stalled)
             for address, sender in self._senders.items()
         ]
-        self._sites = {cluster.id: self._make_site(cluster) for cluster in config.clusters}
+        self._sites = {cluster.id: self._make_site(config, cluster) for cluster in config.clusters}
         self._intake = self._make_intake(config)
         by_site = [loop for site in self._sites.values() for loop in site.loops]
         self.loops = [
@@ -86,6 +95,7 @@ class LoopSet:
     def adopt(self, config: Config) -> None:
         """Applies what a reload may change. Raises ConfigError, with no change, for an unusable template."""
         served_clusters = self._tenancies_of(config)
+        catalogues = {cluster.id: self._catalogue_of(config, cluster) for cluster in config.clusters}
         self._served_clusters.update(served_clusters)
         for sender in self._senders.values():
             sender.reconfigure(outbox_settings(config.chain))
@@ -93,6 +103,8 @@ class LoopSet:
             site = self._sites[cluster.id]
             site.advance.reconfigure(served_clusters[cluster.id])
             site.heartbeat.reconfigure(served_clusters[cluster.id])
+            site.catalogue.reconfigure(catalogues[cluster.id])
+            site.publishing.poke.set()
             if site.lease_return:
                 site.lease_return.reconfigure(served_clusters[cluster.id])
             _pace(site.advancing, cluster.poll_seconds)
@@ -122,7 +134,10 @@ class LoopSet:
             for address, signer in used.items()
         }
 
-    def _make_site(self, cluster: ClusterConfig) -> _Site:
+    def _catalogue_of(self, config: Config, cluster: ClusterConfig) -> Catalogue | None:
+        return catalogue_base(config, cluster, self._wiring.signers[cluster.key].address)
+
+    def _make_site(self, config: Config, cluster: ClusterConfig) -> _Site:
         wired, known, scheduler = (
             self._wiring,
             self._served_clusters[cluster.id],
@@ -143,6 +158,16 @@ class LoopSet:
         returning = (
             LeaseReturn(wired.ledger, pool_site, known, wired.clock, wired.ongoing) if pool_site else None
         )
+        catalogue = CataloguePublisher(
+            wired.ledger,
+            scheduler,
+            wired.chain,
+            partial(offerings_of, wired.grpc),
+            known.cluster_id,
+            known.signer,
+            wired.clock,
+            self._catalogue_of(config, cluster),
+        )
         return _Site(
             advance,
             Loop(f"advance:{cluster.name}", cluster.poll_seconds, advance.tick),
@@ -150,6 +175,8 @@ class LoopSet:
             Loop(f"heartbeat:{cluster.name}", cluster.heartbeat_seconds, heartbeat.tick),
             returning,
             Loop(f"leases:{cluster.name}", RETURN_SECONDS, returning.tick) if returning else None,
+            catalogue,
+            Loop(f"catalogue:{cluster.name}", PUBLISH_SECONDS, catalogue.tick),
         )
 
     def _make_intake(self, config: Config) -> Loop:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from provider_daemon.chain import ask
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.grpc_errors import NoIndex, NotFound, Unimplemented
+from provider_daemon.chain.market import records_of
 from provider_daemon.chain.probe import EndpointReport, probe
-from provider_daemon.chain.proto.cosmos.base.query.v1beta1.pagination_pb2 import PageRequest
 from provider_daemon.chain.proto.virtengine.hpc.v1 import query_pb2
 from provider_daemon.chain.records import offering
 from provider_daemon.config.model import ChainConfig
@@ -18,8 +18,6 @@ from provider_daemon.doctor.facts import ChainFacts, Offered, Parameters
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.errors import Refused
 from provider_daemon.ports import Clock
-
-OFFERINGS = 1000  # maximum number read per cluster
 
 
 @dataclass(slots=True)
@@ -94,12 +92,10 @@ async def _is_wired(client: GrpcChain, name: str) -> bool:
 
 async def offered(client: GrpcChain, cluster_id: str) -> tuple[Offered, ...]:
     """Returns active and inactive offerings."""
-    request = query_pb2.QueryOfferingsByClusterRequest(
-        cluster_id=cluster_id, pagination=PageRequest(limit=OFFERINGS)
+    return tuple(
+        Offered(offering(record), record.max_runtime_seconds)
+        for record in await records_of(client, cluster_id)
     )
-    answer = (await client.ask("OfferingsByCluster", request)).message
-    assert isinstance(answer, query_pb2.QueryOfferingsByClusterResponse)
-    return tuple(Offered(offering(record), record.max_runtime_seconds) for record in answer.offerings)
 
 
 async def parameters(client: GrpcChain) -> Parameters:

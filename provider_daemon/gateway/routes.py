@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from provider_daemon.gateway import (
+    catalogue_routes,
     file_routes,
     job_routes,
     log_routes,
@@ -68,6 +69,13 @@ ROUTES = (
     Route("GET", "/", page_routes.index, {200: "text/html"}, login=False),
     Route("GET", "/page/{name}", page_routes.part, {200: BYTES}, login=False),
     Route("GET", "/v1/info", login_routes.info, {200: "Info"}, login=False),
+    Route(
+        "GET",
+        "/v1/clusters/{id}/catalogue",
+        catalogue_routes.catalogue,
+        {200: "PublishedCatalogue"},
+        login=False,
+    ),
     Route(
         "POST",
         "/v1/login/challenge",

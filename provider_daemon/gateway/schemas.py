@@ -73,7 +73,69 @@ _BILL = thing(
     total=COUNT,
 )
 
+_CATALOGUE = thing(
+    version=COUNT,
+    chain_id=TEXT,
+    cluster_id=TEXT,
+    provider=TEXT,
+    gateway=TEXT,
+    contact=TEXT,
+    terms=TEXT,
+    software=some(TEXT),
+    gpu_types=some(TEXT),
+    limits=thing(
+        max_nodes=COUNT,
+        max_cpus_per_node=COUNT,
+        max_memory_gb_per_node=COUNT,
+        max_gpus_per_node=COUNT,
+        max_runtime_seconds=COUNT,
+    ),
+    images=some(thing(pattern=TEXT, launcher=TEXT, network=YES_NO)),
+    templates=some(thing(template_id=TEXT, name=TEXT, version=TEXT)),
+    offerings=some(
+        thing(
+            offering_id=TEXT,
+            currency=TEXT,
+            minimum_charge=TEXT,
+            custom_programs=YES_NO,
+            identity_threshold=COUNT,
+            workloads=some(TEXT),
+            queues=some(
+                thing(
+                    name=TEXT,
+                    max_nodes=COUNT,
+                    max_runtime_seconds=COUNT,
+                    rates={"type": "object", "additionalProperties": TEXT},
+                )
+            ),
+        )
+    ),
+    maintenance=some(thing(starts_at=COUNT, ends_at=COUNT, nodes_left=COUNT, reason=TEXT)),
+)
+_AVAILABILITY = thing(
+    version=COUNT,
+    cluster_id=TEXT,
+    as_of=COUNT,
+    nodes_usable=COUNT,
+    nodes_free=COUNT,
+    cpus_free=COUNT,
+    memory_gb_free=COUNT,
+    gpus_free={"type": "object", "additionalProperties": COUNT},
+    waits=some(thing(queue=TEXT, jobs=COUNT, median_seconds=COUNT, longest_seconds=COUNT)),
+)
+
 SCHEMAS: dict[str, Schema] = {
+    "PublishedCatalogue": {
+        **thing(
+            catalogue=_CATALOGUE,
+            signature=TEXT,
+            availability=_AVAILABILITY,
+            availability_signature=TEXT,
+            public_key=TEXT,
+        ),
+        "description": "Both documents, each signed by the provider's account as ADR-036 arbitrary data of "
+        "its canonical JSON. Key and signatures are in base64.",
+    },
     "Error": thing(error=thing(code=TEXT, message=TEXT)),
     "Info": thing(
         version=TEXT,

@@ -11,7 +11,7 @@ from typing import TypeVar
 from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError, Transient
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.ledger import sql
+from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version
 from provider_daemon.ledger.rows import read_jobs
 
@@ -89,6 +89,10 @@ class LedgerGuest:
         key = {"cluster_id": cluster_id}
         found = self._read(lambda db: db.execute(_QUERIES["leased_users"], key).fetchall())
         return [row["user"] for row in found]
+
+    def catalogue(self, cluster_id: str) -> str:
+        """Returns the signed catalogue of a cluster as JSON, "" before there is one."""
+        return self._read(lambda db: meta.read(db, meta.catalogue(cluster_id)))
 
     def _jobs(self, query: str, **values: object) -> list[Job]:
         return read_jobs(self._read(lambda db: db.execute(_QUERIES[query], values).fetchall()))[0]

@@ -100,6 +100,11 @@ def site_audit_summary(cluster_id: str) -> Key[AuditSummary | None]:
     return Key(f"site_audit_summary:{cluster_id}", audit_summary.load, None, audit_summary.dump)
 
 
+def catalogue(cluster_id: str) -> Key[str]:
+    """The signed catalogue and availability of the cluster, as the gateway serves them; "" before them."""
+    return Key(f"catalogue:{cluster_id}", str, "")
+
+
 def node_id(first: str) -> Key[str]:
     """The current id on chain of the node whose first one was `first`."""
     return Key(f"node_id:{first}", str, first)

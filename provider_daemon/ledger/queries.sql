@@ -285,3 +285,9 @@ DELETE FROM maintenance WHERE cluster_id = :cluster_id AND id = :id AND source =
 
 -- name: remove_windows
 DELETE FROM maintenance WHERE cluster_id = :cluster_id AND source = :source;
+
+-- name: started_lately
+SELECT json_extract(value, '$.spec.queue') AS queue,
+    json_extract(value, '$.chain_started_at') - json_extract(value, '$.spec.created_ns') / 1000000000 AS waited
+FROM jobs INDEXED BY jobs_closed WHERE cluster_id = :cluster_id AND closed_at > :since AND json_valid(value)
+    AND json_extract(value, '$.chain_started_at') > 0 ORDER BY closed_at DESC LIMIT :count;

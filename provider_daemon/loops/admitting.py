@@ -20,10 +20,11 @@ from provider_daemon.job.admission import (
 from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, wall_limit
+from provider_daemon.job.maintenance import in_the_way, refusal
 from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
 from provider_daemon.job.spec import ChainJob, Spec, reduced
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
-from provider_daemon.ledger import meta
+from provider_daemon.ledger import maintenance, meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.ports import Chain, Clock, Offering
@@ -52,10 +53,10 @@ class JobAdmission:
             and record.state not in REPORTED_BY_US
         )
 
-    async def job(self, record: ChainJob, refusal: str = "") -> Job:
+    async def job(self, record: ChainJob, unwanted: str = "") -> Job:
         """Returns the job to store. A job that the site cannot run is stored as failed, with the reason.
 
-        `refusal`: why the customer's jobs are not accepted, "" if they are.
+        `unwanted`: why the customer's jobs are not accepted, "" if they are.
         """
         spec, served = record.spec, self._served_clusters[record.spec.cluster_id]
         job = Job(
@@ -75,12 +76,14 @@ class JobAdmission:
         gas = self._gas(served)
         if record.state is State.PENDING and not gas.allow_job(record.stored_bytes):
             return self._too_dear(job, record.stored_bytes, gas)
-        if refusal:
-            return refused(job, refusal)
+        if unwanted:
+            return refused(job, unwanted)
         try:
             offering = await self._offering(spec.offering_id)
             _check_data(spec, served)
             await self._check_identity(spec, offering)
+            if record.state is State.PENDING:  # others were accepted before
+                self._check_maintenance(job)
             return replace(job, program=admit(spec, terms(offering), self._site(served)))
         except Inadmissible as reason:
             return refused(job, str(reason)) if record.state is State.PENDING else job
@@ -109,6 +112,13 @@ class JobAdmission:
         """Raises Inadmissible if the offering requires a higher identity score than the customer's."""
         if offering.identity_threshold:
             check_identity(offering.identity_threshold, await self._chain.identity_score(spec.customer))
+
+    def _check_maintenance(self, job: Job) -> None:
+        """Raises Inadmissible for a job that would run into a maintenance window if it started now."""
+        now, spec = self._clock.now(), job.spec
+        windows = maintenance.windows(self._ledger, spec.cluster_id, now)
+        if window := in_the_way(windows, spec.resources.nodes, spec.max_runtime_seconds, now):
+            raise Inadmissible(refusal(window, spec.max_runtime_seconds, now))
 
     def _site(self, served: ServedCluster) -> SitePolicy:
         """Returns the site's policy with the number of nodes that the last heartbeat counted."""

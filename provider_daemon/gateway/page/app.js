@@ -5,6 +5,7 @@ import { by, el, notice, short } from "./dom.js";
 import { jobView } from "./job.js";
 import { jobsView } from "./jobs.js";
 import { loginView, withLink } from "./login.js";
+import { offersView } from "./offers.js";
 import { uploadsView } from "./uploads.js";
 
 let info = null;
@@ -40,6 +41,7 @@ function chosen(main, signal) {
   const at = route();
   const login = currentLogin();
   document.title = "Your jobs";
+  if (at.has("offers")) return offersView(main, info, signal);
   if (!login) return loginView(main, info, show);
   if (at.get("job")) return jobView(main, at.get("job"), info, signal);
   if (login.job) { location.replace(home()); return undefined; }
@@ -69,16 +71,18 @@ function frame() {
   const login = currentLogin();
   const at = route();
   by("who").hidden = !login;
-  by("nav").hidden = !login || Boolean(login.job);
+  by("nav").hidden = Boolean(login && login.job);
+  document.querySelector("[data-page=jobs]").hidden = !login;
   document.querySelector("[data-page=uploads]").hidden = !may("upload");
   document.querySelector(".brand").setAttribute("href", home());
+  const page = at.has("offers") ? "offers" : at.has("uploads") ? "uploads" : "jobs";
+  for (const link of by("nav").children) {
+    if (link.dataset.page === page) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
   if (!login) return;
   by("account").textContent = login.job ? `link to ${login.job}` : short(login.address);
   by("account").title = login.address;
-  for (const link of by("nav").children) {
-    if (link.dataset.page === (at.has("uploads") ? "uploads" : "jobs")) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
-  }
 }
 
 function facts() {

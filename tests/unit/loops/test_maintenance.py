@@ -42,3 +42,34 @@ async def test_a_job_that_fits_beside_a_window_is_not_held(house: House) -> None
         maintenance.add(house.ledger, "HPC-2", window(house, 0))
     await house.advance.tick()
     assert len(house.scheduler.orders) == 1
+
+
+async def test_a_new_job_that_would_run_into_a_window_is_refused_with_the_window(house: House) -> None:
+    """The customer reads what fits; the whole escrow is returned. A shorter job is accepted."""
+    planned = window(house, 300)
+    with house.ledger.write():
+        maintenance.add(house.ledger, "HPC-1", planned)
+    await house.chain.send(ALICE, job())
+    await house.chain.send(ALICE, job(max_runtime_seconds=120))
+    await house.round()
+    assert await house.state("JOB-1") == "failed"
+    record = await house.chain.client.job("JOB-1")
+    assert record is not None
+    assert record.status_message.startswith(f"{planned}: a job of 600 s would run into it; request at most ")
+    assert len(house.scheduler.orders) == 1
+
+
+async def test_a_job_that_was_accepted_before_the_ledger_was_lost_is_not_refused(house: House) -> None:
+    """The chain has it as queued: it may wait in SLURM, so it is adopted with its program."""
+    await house.chain.send(ALICE, job())
+    await house.round()
+    await house.round()
+    assert await house.state() == "queued"
+    house.lose_ledger()
+    house.open()
+    with house.ledger.write():
+        maintenance.add(house.ledger, "HPC-1", window(house, 0))
+    await house.intake.tick()
+    found = house.ledger.job("JOB-1")
+    assert found is not None
+    assert (found.state.value, found.program is not None) == ("queued", True)

@@ -44,7 +44,7 @@ class Site:
 
     @property
     def loops(self) -> list[str]:
-        each = ("advance", "heartbeat", "leases")
+        each = ("advance", "heartbeat", "leases", "catalogue")
         by_cluster = [f"{what}:{cluster}" for cluster in self.clusters for what in each]
         return [
             "intake",
