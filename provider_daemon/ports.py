@@ -14,6 +14,7 @@ from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.spec import ChainJob, Spec
 from provider_daemon.job.transfer import Transfer
 from provider_daemon.job.usage import Usage
+from provider_daemon.money.account import Accounted, Movement, Reading
 
 
 class Clock(Protocol):
@@ -466,3 +467,21 @@ class Audit(Protocol):
         ...
 
     async def dispute(self, dispute_id: str) -> Dispute | None: ...
+
+
+class Accounts(Protocol):
+    """The chain's accounts and accountings, for the books. Errors are those of Chain."""
+
+    async def accounted(self, job_id: str) -> Accounted | None:
+        """Returns what the chain has recorded for a job; None if it does not have the job."""
+        ...
+
+    async def reading(self, address: str, denoms: Iterable[str], at: float) -> Reading: ...
+
+    async def by_sequence(self, address: str, sequence: int) -> Movement | None:
+        """Returns what the account's transaction with that sequence moved; None if it cannot be found."""
+        ...
+
+    async def incoming(self, address: str, above: int, up_to: int) -> Movement:
+        """Returns what others sent to the account in blocks after `above`, up to block `up_to`."""
+        ...

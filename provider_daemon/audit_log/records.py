@@ -44,6 +44,8 @@ class Action(StrEnum):
     JOB_REPORTED = "job_reported"
     JOB_PARKED = "job_parked"
     JOB_UNPARKED = "job_unparked"
+    DISPUTE_ANSWERED = "dispute_answered"
+    MONTH_CLOSED = "month_closed"
     JOB_REPAIRED = "job_repaired"
     JOB_DROPPED = "job_dropped"
     JOB_CLOSED = "job_closed"

@@ -29,6 +29,7 @@ from provider_daemon.cli import (
     results,
     run,
     site,
+    statement,
     status,
     submit,
     template,
@@ -73,6 +74,8 @@ app.add_typer(config.app, name="config")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")
 app.add_typer(dispute.app, name="dispute")
+app.add_typer(statement.app, name="statement")
+app.command("income", short_help="Print what each month brought.")(statement.income)
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(audit.app, name="audit")

@@ -4,7 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from provider_daemon.books import loop as book_keeping
+from provider_daemon.books.keeper import Keeper
 from provider_daemon.catalogue.document import Catalogue
+from provider_daemon.chain.accounts import GrpcAccounts
 from provider_daemon.chain.audit import GrpcAudit
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
@@ -23,7 +26,7 @@ from provider_daemon.loops.intake import Intake
 from provider_daemon.loops.lease_return import RETURN_SECONDS, LeaseReturn
 from provider_daemon.loops.outbox import Outbox
 from provider_daemon.loops.runner import Loop
-from provider_daemon.metrics.chain import MeasuredAudit, MeasuredChain
+from provider_daemon.metrics.chain import MeasuredAccounts, MeasuredAudit, MeasuredChain
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler
 from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
@@ -89,6 +92,7 @@ class LoopSet:
             self._intake,
             self._make_reconcile(),
             self._make_disputes(),
+            self._make_books(config),
             self._make_wallet(config),
         ]
 
@@ -200,6 +204,15 @@ class LoopSet:
         wired = self._wiring
         reader = disputes.Disputes(wired.ledger, self._audit(), self._served_clusters, wired.clock)
         return Loop("disputes", disputes.PERIOD_SECONDS, reader.tick)
+
+    def _make_books(self, config: Config) -> Loop:
+        wired = self._wiring
+        accounts = MeasuredAccounts(GrpcAccounts(wired.grpc), wired.meters, wired.clock)
+        keeper = Keeper(
+            wired.ledger, accounts, list(self._served_clusters), self.addresses, config.chain.fee_denom
+        )
+        tick = book_keeping.BookKeeping(wired.ledger, keeper, wired.clock).tick
+        return Loop("books", book_keeping.PERIOD_SECONDS, tick)
 
     def _audit(self) -> MeasuredAudit:
         return MeasuredAudit(GrpcAudit(self._wiring.grpc), self._wiring.meters, self._wiring.clock)

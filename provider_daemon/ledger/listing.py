@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import customers, figures
+from provider_daemon.ledger.books import Unpaid, unpaid
 from provider_daemon.ledger.disputes import KnownDispute, still_open
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
@@ -35,6 +36,7 @@ class Rows:
     set_aside: tuple[SetAside, ...]
     held: tuple[customers.HeldCustomer, ...] = ()
     disputes: tuple[KnownDispute, ...] = ()
+    unpaid: tuple[Unpaid, ...] = ()
 
 
 def read(ledger: Ledger) -> Rows:
@@ -49,6 +51,7 @@ def read(ledger: Ledger) -> Rows:
         set_aside=tuple(SetAside(**dict(row)) for row in ledger._all("set_aside", count=FEW)),
         held=customers.held(ledger),
         disputes=tuple(still_open(ledger)[:FEW]),
+        unpaid=tuple(unpaid(ledger)),
     )
 
 

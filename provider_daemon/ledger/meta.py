@@ -55,6 +55,10 @@ BOOTED_AT: Key[float | None] = Key("booted_at", float, None, "{:.3f}".format)
 
 NEXT_DISPUTE = Key("next_dispute", int, 1)  # number of the first dispute that was not read
 
+# --- the books ---
+
+BOOKED_TO = Key("booked_to", float, NEVER)  # the jobs that were closed before that time are in the books
+
 # --- reconciliation ---
 
 RECONCILED_AT = Key("reconciled_at", float, NEVER)  # when everything was last compared

@@ -71,7 +71,7 @@ REFUSED = {  # reason for a refused transaction -> its cause; every other reason
     Refusal.SEQUENCE: "sequence_mismatch",
     Refusal.RATE_LIMIT: "rate_limited",
 }
-ANSWERED = ("no", "yes")  # whether evidence was signed for a dispute
+NO_YES = ("no", "yes")
 OUTCOMES = {  # transaction outcome -> its causes
     "included": ("none",),
     "failed": ("out_of_gas", "message", "other"),
@@ -329,6 +329,14 @@ LEDGER_COMMIT = _histogram(
     (0.005, 0.02, 0.1, 0.5, 2),
 )
 
+UNPAID = _gauge(
+    "provd_unpaid",
+    "Total of jobs that the chain has billed and not paid yet; `disputed` is yes for those that a dispute "
+    "holds. Renewed every ten minutes.",
+    "cluster",
+    "denom",
+    "disputed",
+)
 DISPUTES = _gauge(
     "provd_disputes_open",
     "Undecided disputes about jobs of the cluster; `answered` is yes once evidence was signed for it.",
@@ -403,7 +411,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         FEES,
         GAS_PRICE,
     ),
-    "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED, DISPUTES),
+    "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED, UNPAID, DISPUTES),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
     "SLURM": (
         SLURM_DURATION,

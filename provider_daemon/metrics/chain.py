@@ -1,6 +1,6 @@
 """Measures the chain adapter: calls, errors, gas prices and refused transactions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -11,8 +11,10 @@ from provider_daemon.metrics.activity import calling
 from provider_daemon.metrics.causes import refusal
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER
+from provider_daemon.money.account import Accounted, Movement, Reading
 from provider_daemon.ports import (
     Account,
+    Accounts,
     Audit,
     Chain,
     Clock,
@@ -173,3 +175,25 @@ class MeasuredAudit(_Measured):
     async def dispute(self, dispute_id: str) -> Dispute | None:
         with self._asking():
             return await self._inner.dispute(dispute_id)
+
+
+class MeasuredAccounts(_Measured):
+    def __init__(self, accounts: Accounts, meters: Meters, clock: Clock) -> None:
+        super().__init__(meters, clock)
+        self._inner = accounts
+
+    async def accounted(self, job_id: str) -> Accounted | None:
+        with self._asking():
+            return await self._inner.accounted(job_id)
+
+    async def reading(self, address: str, denoms: Iterable[str], at: float) -> Reading:
+        with self._asking():
+            return await self._inner.reading(address, denoms, at)
+
+    async def by_sequence(self, address: str, sequence: int) -> Movement | None:
+        with self._asking():
+            return await self._inner.by_sequence(address, sequence)
+
+    async def incoming(self, address: str, above: int, up_to: int) -> Movement:
+        with self._asking():
+            return await self._inner.incoming(address, above, up_to)

@@ -9,7 +9,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
-from provider_daemon.ledger import customers, disputes, figures, meta
+from provider_daemon.ledger import books, customers, disputes, figures, meta
 from provider_daemon.ledger.leases import open_leases
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
@@ -161,6 +161,7 @@ class DaemonCollector(Collector):
 
         yield from self._customers()
         yield self._disputes()
+        yield self._unpaid()
 
     def _customers(self) -> Iterator[Metric]:
         held = {row.reason or catalog.UNREAD: row for row in customers.held_by_reason(self._parts.ledger)}
@@ -180,10 +181,18 @@ class DaemonCollector(Collector):
         )
 
     def _disputes(self) -> Metric:
-        counts = {(cluster, word): 0.0 for cluster in self._parts.clusters for word in catalog.ANSWERED}
+        counts = {(cluster, word): 0.0 for cluster in self._parts.clusters for word in catalog.NO_YES}
         for row in disputes.count_open(self._parts.ledger):
-            counts[row.cluster_id, catalog.ANSWERED[row.answered]] = float(row.disputes)
+            counts[row.cluster_id, catalog.NO_YES[row.answered]] = float(row.disputes)
         return metric(catalog.DISPUTES, counts.items())
+
+    def _unpaid(self) -> Metric:
+        sums = {
+            (cluster, BILLING_DENOM, word): 0.0 for cluster in self._parts.clusters for word in catalog.NO_YES
+        }
+        for row in books.unpaid(self._parts.ledger):
+            sums[row.cluster_id, BILLING_DENOM, catalog.NO_YES[row.disputed]] = float(row.total)
+        return metric(catalog.UNPAID, sums.items())
 
     def _pool(self) -> Metric:
         counts = {(cluster, state): 0.0 for cluster in self._parts.pools for state in catalog.LEASES}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
+from provider_daemon.ledger.books import Unpaid
 from provider_daemon.ledger.customers import HeldCustomer
 from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.ledger.listing import Rows
@@ -152,6 +153,7 @@ class Overview:
     set_aside: tuple[SetAside, ...]
     held: tuple[HeldCustomer, ...]
     disputes: tuple[DisputeLine, ...]
+    unpaid: tuple[Unpaid, ...]
     daemon: DaemonStatus | None
 
 
@@ -173,6 +175,7 @@ def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
         set_aside=tuple(SetAside(_short(each.job_id), _short(each.why), each.at) for each in rows.set_aside),
         held=rows.held,
         disputes=tuple(map(_dispute, rows.disputes)),
+        unpaid=rows.unpaid,
         daemon=daemon,
     )
 

@@ -56,6 +56,19 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
         _held(overview),
         _jobs(open_jobs, overview.at),
         _outbox(overview),
+        Section(
+            "Money that the chain has billed and not paid",
+            ("CLUSTER", "JOBS", "UVIRT", "WHY"),
+            tuple(
+                (
+                    each.cluster_id,
+                    str(each.jobs),
+                    str(each.total),
+                    "disputed" if each.disputed else "not settled yet",
+                )
+                for each in overview.unpaid
+            ),
+        ),
         *(_daemon(overview.daemon, overview.at) if overview.daemon else ()),
         _transactions(overview),
     ]

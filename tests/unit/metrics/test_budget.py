@@ -28,7 +28,7 @@ from tests.unit.metrics.parts import Endpoint, Health, Ssh, parts
 from tools import metrics_reference
 from tools.metrics_reference import SERIES
 
-JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 380, 1.0
+JOBS, BUDGET, SCRAPE_SECONDS = 10_000, 420, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,7 @@ class Site:
             "intake",
             "reconcile",
             "disputes",
+            "books",
             "wallet",
             *by_cluster,
             *(f"outbox:{signer}" for signer in self.signers),

@@ -143,6 +143,7 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
             "set_aside",
             "held",
             "disputes",
+            "unpaid",
             "daemon",
         }
         second = json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: "))
