@@ -11,9 +11,14 @@ from provider_daemon.config.model import Config
 from provider_daemon.errors import LedgerError
 
 
-def record(config: Config, action: Action, *, job: str = "", thing: str = "", detail: str = "") -> None:
-    """Raises LedgerError if the record cannot be written: then the command must do nothing."""
-    deed = Deed(action, Actor(ActorKind.OPERATOR, user()), job, thing, detail)
+def record(
+    config: Config, action: Action, *, job: str = "", thing: str = "", detail: str = "", operator: str = ""
+) -> None:
+    """Raises LedgerError if the record cannot be written: then the command must do nothing.
+
+    `operator`: who asked the daemon over its control socket; "" for who runs this command.
+    """
+    deed = Deed(action, Actor(ActorKind.OPERATOR, operator or user()), job, thing, detail)
     try:
         audit_files(config, Process.DAEMON).append([deed], time.time(), sync=True)
     except (OSError, ValueError) as error:

@@ -61,6 +61,10 @@ class Action(StrEnum):
     RESULTS_DELIVERED = "results_delivered"
     RESULTS_DELETED = "results_deleted"
     KEY_LOADED = "key_loaded"
+    CLUSTER_PAUSED = "cluster_paused"
+    CLUSTER_RESUMED = "cluster_resumed"
+    MESSAGE_SENT = "message_sent"
+    MESSAGE_WITHDRAWN = "message_withdrawn"
 
 
 @dataclass(frozen=True, slots=True)

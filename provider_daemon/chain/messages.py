@@ -137,21 +137,30 @@ def update_cluster(
     *,
     provider: str,
     cluster_id: str,
-    active: bool = False,
+    state: str = "",
     total_nodes: int = 0,
     description: str = "",
 ) -> Any:
-    """Returns an update with only the changed fields: the chain ignores empty and zero fields."""
-    state = types_pb2.CLUSTER_STATE_ACTIVE if active else types_pb2.CLUSTER_STATE_UNSPECIFIED
+    """Returns an update with only the changed fields: the chain ignores empty and zero fields.
+
+    `state`: active or draining, "" to keep it.
+    """
     return pack(
         tx_pb2.MsgUpdateCluster(
             provider_address=provider,
             cluster_id=cluster_id,
-            state=state,
+            state=_CLUSTER_STATES[state],
             total_nodes=total_nodes,
             description=description,
         )
     )
+
+
+_CLUSTER_STATES = {
+    "": types_pb2.CLUSTER_STATE_UNSPECIFIED,
+    "active": types_pb2.CLUSTER_STATE_ACTIVE,
+    "draining": types_pb2.CLUSTER_STATE_DRAINING,
+}
 
 
 def _health(node: Node) -> types_pb2.HealthStatus.ValueType:

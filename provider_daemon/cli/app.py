@@ -10,6 +10,7 @@ from provider_daemon import __version__
 from provider_daemon.cli import (
     audit,
     bill,
+    clusters,
     config,
     data,
     demo,
@@ -59,6 +60,8 @@ app.command("demo", short_help="Run fifteen jobs end to end on this machine.")(d
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)
 app.command("top", short_help="Show `provd status` continuously until q or Ctrl-C.")(status.top)
+app.command("pause", short_help="Stop taking new jobs on a cluster.", epilog=clusters.PAUSE)(clusters.pause)
+app.command("resume", short_help="Take new jobs on a paused cluster again.")(clusters.resume)
 app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
 app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
     reconcile.reconcile

@@ -15,15 +15,15 @@ from provider_daemon.errors import ProvdError, Unreadable
 _NAMES = ("_id", "key_fingerprint")  # how the names of a message's or response's ids end
 
 
-async def ids(chain: GrpcChain, message: Message, found: GetTxResponse) -> dict[str, str]:
+async def ids(chain: GrpcChain, message: Message, found: GetTxResponse, position: int = 0) -> dict[str, str]:
     """Returns created ids, such as {"job_id": "JOB-1", "escrow_id": ...}; empty for a failed transaction.
 
-    A message that creates nothing has its own ids.
+    `position`: the message's place in the transaction. A message that creates nothing has its own ids.
     """
     if found.tx_response.code:
         return {}
     named = _ids(message)
-    if answer := _answer(message, found.tx_response.data):
+    if answer := _answer(message, found.tx_response.data, position):
         named = _ids(answer) or named
     if isinstance(message, tx_pb2.MsgFlagDispute):
         stored = await _stored_dispute(chain, message, found.tx_response.height)
@@ -40,13 +40,13 @@ def _ids(message: Message) -> dict[str, str]:
     }
 
 
-def _answer(message: Message, data: str) -> Message | None:
+def _answer(message: Message, data: str, position: int) -> Message | None:
     """Decodes the message's response from the transaction's data; raises Unreadable if that fails."""
     described: Any = message.DESCRIPTOR
     kind = GetMessageClass(described.file.message_types_by_name[f"{described.name}Response"])
     try:
         answers = TxMsgData.FromString(bytes.fromhex(data)).msg_responses
-        return kind.FromString(answers[0].value) if answers else None
+        return kind.FromString(answers[position].value) if position < len(answers) else None
     except (ValueError, DecodeError) as error:
         raise Unreadable(f"unreadable result of the transaction: {error}") from error
 

@@ -37,6 +37,14 @@ def find(config_path: Path) -> RunningDaemon | None:
     return RunningDaemon(config.ledger.path, config) if held else None
 
 
+def readable(config_path: Path) -> configuration.Config | None:
+    """Returns the configuration, or None if there is none that this user can read."""
+    try:
+        return configuration.load(config_path)
+    except ConfigError:
+        return None
+
+
 def _exists(path: Path) -> bool:
     try:
         return path.exists()

@@ -23,6 +23,11 @@ class Who:
     def is_address(self) -> bool:
         return self.name.startswith(f"{bech32.PREFIX}1") and "/" not in self.name
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether the name is that of a file or of a key of the keystore."""
+        return is_file(self.name) or (not self.is_address and Keystore(self.keyring_dir).has(self.name))
+
     def signer(self) -> LocalSigner:
         """Raises ConfigError."""
         with keys.mending(f"key {self.name}"):

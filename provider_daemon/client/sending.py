@@ -1,7 +1,8 @@
 """Processes one message: builds, completes, checks, prices, confirms, signs and sends it, and waits."""
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,21 @@ from google.protobuf.message import Message
 
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
-from provider_daemon.client import checks, created_ids, daemon_lock, defaults, draft, transaction, tx_json
+from provider_daemon.client import (
+    checks,
+    created_ids,
+    daemon_lock,
+    defaults,
+    draft,
+    outbox,
+    transaction,
+    tx_json,
+)
+from provider_daemon.client.control import Control, of_key
 from provider_daemon.client.identity import Who, address_only
 from provider_daemon.client.transaction import Prepared, TxTerms
 from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.refusals import Refusal, classify
 
 GENERATE, DRY_RUN, SEND, SEND_AND_WAIT = "generate", "dry-run", "send", "send and wait"
 
@@ -60,15 +72,72 @@ async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
     message = await _checked(order, chain)
     if order.mode == GENERATE:
         return await _unsigned(order, chain, message)
-    signer = order.who.signer()
-    draft.signed_by(message, signer.address)
-    await defaults.sign_evidence(chain, message, signer)
-    prepared = await transaction.prepare(chain, [message], signer.public_key, order.terms)
+    account = await asyncio.to_thread(_account, order, chain.chain_id)
+    draft.signed_by(message, account.address)
+    if account.signer:
+        await defaults.sign_evidence(chain, message, account.signer)
+    if account.daemon:
+        return await _through_daemon(order, chain, account, account.daemon, message, talk)
+    assert account.signer is not None
+    prepared = await transaction.prepare(chain, [message], account.public_key, order.terms)
     if order.mode == DRY_RUN:
         return _priced(prepared)
-    await _not_beside_a_daemon(order, chain, signer, talk)
+    await _not_beside_a_daemon(order, chain, account.signer, talk)
     talk.confirm(prepared)
-    return await _send(order, chain, prepared, signer, talk)
+    return await _send(order, chain, prepared, account.signer, talk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """Who signs: a key at hand, or the daemon on this machine, or a key that both have."""
+
+    address: str
+    public_key: bytes
+    signer: Signer | None = None
+    daemon: Control | None = None
+
+
+def _account(order: Request, chain_id: str) -> _Account:
+    """Raises ConfigError if the key is neither at hand nor the running daemon's. --force: not the daemon."""
+    who, config = order.who, daemon_lock.readable(order.config)
+    if not who.is_at_hand and (daemon := of_key(who.name, chain_id, config)) and not order.force:
+        address = daemon.daemon.key_names.get(who.name, who.name)
+        return _Account(address, bytes.fromhex(daemon.daemon.keys[address]), daemon=daemon)
+    signer = who.signer()
+    found = None if order.force else of_key(signer.address, chain_id, config)
+    return _Account(signer.address, signer.public_key, signer, found)
+
+
+async def _through_daemon(
+    order: Request, chain: GrpcChain, account: _Account, daemon: Control, message: Message, talk: Talk
+) -> Sent:
+    """Sends the message through the daemon's outbox: a transaction beside it would delay its reports."""
+    if order.mode != DRY_RUN:
+        outbox.check_terms(order.terms)
+    prepared = await _estimated(chain, message, account.public_key, order.terms)
+    if order.mode == DRY_RUN:
+        return _priced(prepared)
+    talk.confirm(prepared)
+    message_id = await outbox.store(daemon, message, order.terms.memo)
+    talk.say(f"the daemon on this machine uses this key and sends the message (number {message_id})")
+    if order.mode == SEND:
+        return Sent({"message_id": message_id}, [f"message: {message_id}"])
+    return Sent(*await outbox.sent(daemon, message_id, chain, message, talk.now))
+
+
+async def _estimated(chain: GrpcChain, message: Message, public_key: bytes, terms: TxTerms) -> Prepared:
+    """Returns what a transaction of its own would cost. Raises Refused if the chain would refuse it.
+
+    While a transaction of the daemon is under way, the sequence is in use and nothing can be simulated.
+    """
+    try:
+        return await transaction.prepare(chain, [message], public_key, terms)
+    except Refused as error:
+        if classify(error.code, error.codespace, str(error)) is not Refusal.SEQUENCE:
+            raise
+        return await transaction.prepare(
+            chain, [message], public_key, replace(terms, gas=transaction.GAS_GUESS)
+        )
 
 
 async def _checked(order: Request, chain: GrpcChain) -> Message:
@@ -112,7 +181,10 @@ async def _not_beside_a_daemon(order: Request, chain: GrpcChain, signer: Signer,
             "another transaction delays its reports"
         )
         if not order.force:
-            raise Refused(f"{why}; stop the daemon, use another key, or add --force. Nothing was signed")
+            raise Refused(
+                f"{why}, and its control socket does not answer; run this as root or as a member of the "
+                "daemon's group, or add --force. Nothing was signed"
+            )
         talk.say(why)
 
 

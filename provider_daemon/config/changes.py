@@ -26,6 +26,7 @@ FIXED: dict[Where, str] = {
     (*CLUSTER, "pool"): "the logins to the site are configured at start",
     ("data",): "the data mover's database is opened at start",
     ("metrics",): "the port is opened at start",
+    ("control",): "the socket is opened at start",
     ("audit_log",): "the audit log is opened at start",
 }
 """key that needs a restart -> reason; a reload applies all others"""

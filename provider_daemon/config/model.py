@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 from provider_daemon import names
 from provider_daemon.config.checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
+from provider_daemon.config.control import SHAPE as SOCKET_SHAPE
+from provider_daemon.config.control import ControlConfig
 from provider_daemon.config.customers import ADDRESS, CustomersConfig
 from provider_daemon.config.listening_checks import (
     DATA_METRICS_LISTEN,
@@ -44,6 +46,7 @@ SHAPES = {
     _POOL_USERS: "must be a user name of a-z, 0-9, '_' and '-', or a pattern such as provd-c[001-050]",
     _REGISTRY: "must be host or host:port, or http://host:port without TLS",
     _URL: "must be http:// or https:// with a host, without query",
+    SOCKET_SHAPE: names.SHAPES[names.PATH],
     ADDRESS: "must be an account address (ve1...)",
     _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
 }
@@ -300,6 +303,7 @@ class Config(_Strict):
     customers: CustomersConfig = CustomersConfig()
     gateway: GatewayConfig | None = None
     data: DataConfig | None = None
+    control: ControlConfig = ControlConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()
     audit_log: AuditLogConfig = AuditLogConfig()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import Collection
 from functools import partial
@@ -21,6 +22,7 @@ from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.daemon.audited_ledger import AuditedLedger
 from provider_daemon.daemon.build import queried_account
 from provider_daemon.daemon.loops import LoopSet, Wiring
+from provider_daemon.daemon.operators import control_socket
 from provider_daemon.daemon.reload import Reload
 from provider_daemon.errors import LedgerError
 from provider_daemon.ledger import meta
@@ -93,6 +95,10 @@ class Daemon:
         measures = Measures(self._meters, self.clock, config.chain.fee_denom, self._chain.occupied)
         self.ledger.measure(measures, list(self._schedulers), self.loop_set.addresses)
         self.ledger.audit(self._recorder, self.clock)
+        runtime_directory = os.environ.get("RUNTIME_DIRECTORY", "")
+        self._control = control_socket(
+            config, self.reload, self.ledger, self.clock, self.loop_set, self._signers, runtime_directory
+        )
 
     def _measure(self, cluster: ClusterConfig) -> SiteLogins[Transport]:
         site = self._logins[cluster.id]
@@ -131,6 +137,7 @@ class Daemon:
         The daemon is ready as soon as the first tick of each loop has started: it waits for an unreachable
         SLURM or chain.
         """
+        await self._control.open()
         runner = await self._serve()
         log.info(
             "provd_started",
@@ -158,6 +165,7 @@ class Daemon:
             ) from stopped
         finally:
             reloads.cancel()
+            await self._control.close()
             await runner.cleanup()
             self._recorder.stopped(self.clock.now())
             await self._close()

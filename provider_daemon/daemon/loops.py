@@ -1,6 +1,6 @@
 """Creates all loops of a running provd from the configuration, and applies a changed configuration."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -115,6 +115,12 @@ class LoopSet:
             _pace(site.beating, cluster.heartbeat_seconds)
         for loop in (*self.outboxes, self._intake):
             _pace(loop, config.chain.poll_seconds)
+
+    def wake(self, names: Collection[str]) -> None:
+        """Pokes the loops whose names begin with one of these words, such as "outbox"."""
+        for loop in self.loops:
+            if loop.name.partition(":")[0] in names:
+                loop.poke.set()
 
     def _tenancies_of(self, config: Config) -> dict[str, ServedCluster]:
         return {

@@ -19,6 +19,7 @@ MOST_AT_ONCE = 256  # jobs that one call of `room` grants
 class Limit(StrEnum):
     """What holds a customer's jobs back. Metrics, the ledger and the timeline use these words."""
 
+    PAUSED = "paused"  # the cluster's intake, by an operator
     BLOCKED = "blocked"
     NOT_ALLOWED = "not_allowed"
     JOBS = "max_jobs"
@@ -50,13 +51,15 @@ class CustomerLimits:
 class CustomerPolicy:
     """Whose jobs are accepted, and how many. Maps are by address.
 
-    `allowed` and `blocked`: address -> reason. If `allowed` is not empty, all others are refused.
+    `allowed` and `blocked`: address -> reason. If `allowed` is not empty, all others are refused. `paused`:
+    nobody's jobs are taken now.
     """
 
     limits: CustomerLimits = field(default_factory=CustomerLimits)
     exceptions: Mapping[str, CustomerLimits] = field(default_factory=dict)
     allowed: Mapping[str, str] = field(default_factory=dict)
     blocked: Mapping[str, str] = field(default_factory=dict)
+    paused: bool = False
 
     def of(self, customer: str) -> CustomerLimits:
         return self.exceptions.get(customer, self.limits)
@@ -120,6 +123,8 @@ Decision = Take | Later | Refuse
 
 def decide(policy: CustomerPolicy, history: History, spec: Spec) -> Decision:
     """Decides on a pending job that is not in the ledger."""
+    if policy.paused:
+        return Later(Limit.PAUSED)
     limits = policy.of(spec.customer)
     if refusal := _not_accepted(policy, spec.customer) or _never_fits(limits, spec):
         return refusal if history.refused < REFUSALS_A_MINUTE else Later(refusal.limit)
@@ -137,6 +142,8 @@ def room(policy: CustomerPolicy, customer: str, history: History) -> int:
 
     `decide` has the last word on each of them, because it knows what the job asks for.
     """
+    if policy.paused:
+        return 0
     if _not_accepted(policy, customer):
         return max(0, REFUSALS_A_MINUTE - history.refused)
     limits = policy.of(customer)

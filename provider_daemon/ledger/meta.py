@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from provider_daemon.ledger import audit_summary
+from provider_daemon.ledger import pause as pauses
 from provider_daemon.ledger.audit_summary import AuditSummary
+from provider_daemon.ledger.pause import Pause
 
 T = TypeVar("T")
 
@@ -92,6 +94,11 @@ def node_count(cluster_id: str) -> Key[int]:
 def heartbeat_sequence(cluster_id: str) -> Key[int]:
     """The sequence of the cluster's last heartbeats."""
     return Key(f"heartbeat:{cluster_id}", int, 0)
+
+
+def pause(cluster_id: str) -> Key[Pause | None]:
+    """Why and since when an operator has paused the cluster's intake; None if it runs."""
+    return Key(f"pause:{cluster_id}", pauses.load, None, pauses.dump)
 
 
 def site_audit(cluster_id: str) -> Key[str]:

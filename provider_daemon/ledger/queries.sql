@@ -128,7 +128,21 @@ SELECT m.kind, m.state, m.body, m.created_at, m.status, m.note, coalesce(t.tx_ha
 FROM messages m LEFT JOIN txs t ON t.id = m.tx_id WHERE m.subject = :subject ORDER BY m.id;
 
 -- name: prune_messages
-DELETE FROM messages WHERE kind <> 'report' AND status <> 'waiting' AND created_at < :before;
+DELETE FROM messages WHERE kind IN ('node', 'cluster') AND status <> 'waiting' AND created_at < :before;
+
+-- name: add_operator_message
+INSERT INTO messages (signer, kind, subject, state, body, created_at, status, note)
+VALUES (:signer, 'operator', :subject, '', :body, :created_at, 'waiting', '') RETURNING id;
+
+-- name: message_fate
+SELECT m.status, m.note, coalesce(t.tx_hash, '') AS tx_hash, coalesce(t.tx_bytes, x'') AS tx_bytes,
+    coalesce(t.height, 0) AS height, coalesce(t.fee, 0) AS fee,
+    (SELECT count(*) FROM messages AS o WHERE o.tx_id = m.tx_id AND (o.kind > m.kind OR (o.kind = m.kind AND o.id < m.id))) AS position
+FROM messages m LEFT JOIN txs t ON t.id = m.tx_id WHERE m.id = :id AND m.kind = 'operator';
+
+-- name: withdraw_message
+UPDATE messages SET status = 'dropped', note = :note
+WHERE id = :id AND kind = 'operator' AND status = 'waiting' AND tx_id IS NULL;
 
 -- name: add_tx
 INSERT INTO txs (signer, tx_hash, tx_bytes, sequence, timeout_height, fee, created_at, status)

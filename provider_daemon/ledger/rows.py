@@ -20,7 +20,10 @@ class UnreadableJob(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message to sign. `body` is a serialized google.protobuf.Any; `state` is set for reports only."""
+    """A message to sign. `body` is a serialized google.protobuf.Any; `state` is set for reports only.
+
+    `kind`: report, operator, node or cluster.
+    """
 
     kind: str
     subject: str
@@ -28,6 +31,11 @@ class Message:
     state: str = ""
     id: int = 0
     created_at: float = 0.0
+
+    @property
+    def is_heartbeat(self) -> bool:
+        """Whether the next heartbeat replaces it, so that it may be dropped."""
+        return self.kind in ("node", "cluster")
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,8 +78,8 @@ CREATE INDEX postponed_customer ON postponed (customer, cluster_id, first);
 CREATE TABLE messages (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     signer     TEXT NOT NULL,             -- bech32 address
-    kind       TEXT NOT NULL CHECK (kind IN ('report', 'node', 'cluster')),
-    subject    TEXT NOT NULL,             -- job id, node id, cluster id
+    kind       TEXT NOT NULL CHECK (kind IN ('report', 'operator', 'node', 'cluster')),
+    subject    TEXT NOT NULL,             -- job id, name of an operator's message, node id, cluster id
     state      TEXT NOT NULL,             -- of a report: the job state that it says
     body       BLOB NOT NULL,             -- google.protobuf.Any
     created_at REAL NOT NULL,
@@ -91,7 +91,7 @@ CREATE TABLE messages (
 CREATE INDEX messages_waiting ON messages (signer, kind DESC, id) WHERE status = 'waiting';
 CREATE INDEX messages_subject ON messages (subject);
 CREATE INDEX messages_tx ON messages (tx_id);
-CREATE INDEX messages_spent ON messages (created_at) WHERE kind <> 'report' AND status <> 'waiting';
+CREATE INDEX messages_spent ON messages (created_at) WHERE kind IN ('node', 'cluster') AND status <> 'waiting';
 
 CREATE TABLE txs (
     id             INTEGER PRIMARY KEY,

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import structlog
 
-from provider_daemon.job.customer_limits import Decision, History, Later, Limit, decide, room
+from provider_daemon.job.customer_limits import CustomerPolicy, Decision, History, Later, Limit, decide, room
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import State
 from provider_daemon.ledger import customers
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.customer_policy import current
 from provider_daemon.ongoing import OngoingProblems
 
 log = structlog.get_logger("provd.intake")
@@ -50,6 +51,7 @@ class AdmissionBatch:
         self._numbers = numbers
         self._now = now
         self._histories: dict[tuple[str, str], History] = {}
+        self._policies: dict[str, CustomerPolicy] = {}
         self._waiting: dict[tuple[str, str], Limit] = {}
         self.postponed: list[Postponed] = []
 
@@ -69,7 +71,12 @@ class AdmissionBatch:
     def _decided(self, key: tuple[str, str], spec: Spec) -> Decision:
         if key in self._waiting:
             return Later(self._waiting[key])
-        return decide(self._served[spec.cluster_id].customers, self._histories[key], spec)
+        return decide(self._policy(spec.cluster_id), self._histories[key], spec)
+
+    def _policy(self, cluster_id: str) -> CustomerPolicy:
+        if cluster_id not in self._policies:
+            self._policies[cluster_id] = current(self._ledger, self._served[cluster_id])
+        return self._policies[cluster_id]
 
 
 class CustomerGate:
@@ -125,7 +132,7 @@ class CustomerGate:
             if served is None:
                 continue
             history = customers.history(self._ledger, cluster_id, customer, now)
-            if count := room(served.customers, customer, history):
+            if count := room(current(self._ledger, served), customer, history):
                 yield customers.oldest(self._ledger, cluster_id, customer, count)
 
     def log_released(self) -> None:

@@ -123,9 +123,9 @@ class Drafts:
         return await self._records.disagreeing(draft.messages)
 
     def _affordable(self, settings: OutboxSettings, now: float) -> list[Message]:
-        """Returns the waiting messages, but only the reports while little of the fee budget is left."""
+        """Returns the waiting messages, without heartbeats while little of the fee budget is left."""
         waiting, budget = self._ledger.waiting_messages(self._signer.address), self._budget(settings, now)
-        chosen = [message for message in waiting if message.kind == "report" or not budget.for_reports_only]
+        chosen = [message for message in waiting if not (message.is_heartbeat and budget.for_reports_only)]
         if waiting and not chosen:
             self._problems.start(
                 Problem.FEE_BUDGET_SPENT, f"heartbeats wait: {budget.shown} {settings.fee_denom}", now

@@ -7,8 +7,10 @@ import structlog
 from provider_daemon.chain import messages
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.loops.cluster_updates import DRAINING, Update, shown_on_chain, update, wanted_state
 from provider_daemon.loops.node_ids import node_id
 from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
 
@@ -37,8 +39,10 @@ class Heartbeat:
         self._served = served
 
     async def tick(self) -> None:
-        nodes = await self._scheduler.nodes()
         cluster = await self._chain.cluster(self._served.cluster_id)
+        if cluster is not None:
+            self._drain(cluster)
+        nodes = await self._scheduler.nodes()
         if cluster is None:
             log.error(
                 "cluster_not_registered",
@@ -48,8 +52,8 @@ class Heartbeat:
             return
         sequence = self._sequence()
         wanted = [self._node(node, sequence) for node in nodes]
-        if (update := self._cluster(cluster, nodes)) is not None:
-            wanted.append(update)
+        if changed := update(cluster, len(nodes), self._pause(cluster)):
+            wanted.append(self._cluster(cluster, changed, len(nodes)))
         # A node whose record cannot be read is left out. It still counts here: jobs that fit the cluster with
         # it must not become too large.
         self._store(wanted, max(len(nodes), cluster.total_nodes))
@@ -90,33 +94,37 @@ class Heartbeat:
         )
         return Message("node", subject, body.SerializeToString(deterministic=True))
 
-    def _cluster(self, cluster: Cluster, nodes: Sequence[Node]) -> Message | None:
-        """Returns an update that reactivates an offline cluster or raises total_nodes.
+    def _pause(self, cluster: Cluster) -> Pause | None:
+        """Returns the operator's pause. One that is over is forgotten when the chain shows its end."""
+        key = meta.pause(cluster.cluster_id)
+        pause = self._ledger.get(key)
+        if pause is None or not shown_on_chain(cluster.state, pause):
+            return pause
+        with self._ledger.write():
+            self._ledger.set(key, None)
+        return None
 
-        With a total_nodes below the number of nodes, the chain would refuse every later update.
-        """
-        offline = cluster.state == "offline"
-        # the record may count nodes that somebody else reports
-        count = max(len(nodes), cluster.available_nodes if offline else 0)
-        grown = count > cluster.total_nodes
-        if not offline and not grown:
-            return None
-        following = (
-            "provd sends an update: the cluster becomes active, and total_nodes grows to the nodes that "
-            "SLURM has"
-        )
+    def _drain(self, cluster: Cluster) -> None:
+        """Stores the update of a paused cluster at once: SLURM may not answer."""
+        if wanted_state(cluster.state, self._ledger.get(meta.pause(cluster.cluster_id))) == DRAINING:
+            message = self._cluster(cluster, Update(DRAINING), cluster.total_nodes)
+            with self._ledger.write():
+                self._ledger.replace_message(self._served.signer.address, message, self._clock.now())
+
+    def _cluster(self, cluster: Cluster, changed: Update, nodes: int) -> Message:
         log.warning(
             "cluster_update",
             cluster=cluster.cluster_id,
             state=cluster.state,
+            new_state=changed.state or cluster.state,
             total_nodes=cluster.total_nodes,
-            nodes=len(nodes),
-            next=following,
+            nodes=nodes,
+            next="provd sends an update: the new state, and as many total_nodes as SLURM has",
         )
         body = messages.update_cluster(
             provider=self._served.signer.address,
             cluster_id=cluster.cluster_id,
-            active=offline,
-            total_nodes=count if grown else 0,
+            state=changed.state,
+            total_nodes=changed.total_nodes,
         )
         return Message("cluster", cluster.cluster_id, body.SerializeToString(deterministic=True))

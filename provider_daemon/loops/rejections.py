@@ -32,8 +32,11 @@ class Rejections:
         self._refused_since: dict[int, float] = {}  # message id -> when it was first refused
 
     async def look_into(self, message: Message, why: str) -> None:
-        """Drops a heartbeat or an overtaken report; a report that is due waits to be sent again."""
-        if message.kind != "report":
+        """Drops all but a report that is due, which waits to be sent again."""
+        if message.kind == "operator":
+            self._refuse(message, why)
+            return
+        if message.is_heartbeat:
             self._drop(message, why)
             return
         (record,) = await self._records.read([message.subject])
@@ -73,6 +76,17 @@ class Rejections:
                 why=why,
                 next="the next heartbeat replaces it",
             )
+
+    def _refuse(self, message: Message, why: str) -> None:
+        """Drops an operator's message. The command that stored it prints the reason."""
+        with self._ledger.write():
+            self._ledger.drop_message(message.id, why)
+        log.warning(
+            "operator_message_refused",
+            message=message.subject,
+            why=why,
+            next="it is not sent again; correct the command that was given",
+        )
 
     def _behind(self, job_id: str, state: State) -> bool:
         """Returns whether `state` is older than what the chain has confirmed. The endpoint is then behind."""

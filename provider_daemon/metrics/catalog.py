@@ -55,8 +55,8 @@ HOLDS = tuple(Hold)
 UNREAD = "unread"
 HELD_BY = tuple(limit for limit in Limit if limit is not Limit.JOBS)  # max_jobs holds no job back on chain
 LEASES: tuple[LeaseState, ...] = tuple(state for state in LeaseState if state is not LeaseState.ENDED)
-KINDS = ("report", "node", "cluster")  # message kinds
 QUERIES = ("snapshot", "nodes", "reservations", "submit", "cancel", "reconcile")
+KINDS = ("report", "operator", "node", "cluster")  # message kinds
 FAILURES = ("down", "unreadable")  # for SLURM queries and chain calls
 RECEIPTS = ("accepted", "refused", "deferred", "unknown")
 WITHOUT_CLAIM = ("duplicate", "unclaimed")
@@ -123,6 +123,11 @@ CUSTOMERS_HELD = _gauge(
     "provd_customers_held",
     "Customers with jobs that are left on chain because of a limit.",
     "reason",
+)
+CLUSTER_PAUSED = _gauge(
+    "provd_cluster_paused",
+    "1 while an operator has paused the cluster's intake, otherwise 0.",
+    "cluster",
 )
 POOL_USERS = _gauge(
     "provd_pool_users",
@@ -396,6 +401,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         JOBS_ON_HOLD,
         JOBS_POSTPONED,
         CUSTOMERS_HELD,
+        CLUSTER_PAUSED,
         POOL_USERS,
         JOB_STATE_DURATION,
         SUBMISSION_LATENCY,

@@ -122,6 +122,7 @@ class DaemonCollector(Collector):
         yield metric(catalog.RELOADED, [((), float(self._parts.reload.whole))])
         yield metric(catalog.RELOAD_SUCCESS, [((), self._parts.reload.taken_at)])
         yield from self._jobs()
+        yield self._paused()
         yield self._pool()
         yield self._unsettled()
         yield from self._outbox()
@@ -193,6 +194,11 @@ class DaemonCollector(Collector):
         for row in books.unpaid(self._parts.ledger):
             sums[row.cluster_id, BILLING_DENOM, catalog.NO_YES[row.disputed]] = float(row.total)
         return metric(catalog.UNPAID, sums.items())
+
+    def _paused(self) -> Metric:
+        pauses = {cluster: self._parts.ledger.get(meta.pause(cluster)) for cluster in self._parts.clusters}
+        rows = [((cluster,), float(bool(pause and not pause.over))) for cluster, pause in pauses.items()]
+        return metric(catalog.CLUSTER_PAUSED, rows)
 
     def _pool(self) -> Metric:
         counts = {(cluster, state): 0.0 for cluster in self._parts.pools for state in catalog.LEASES}

@@ -128,7 +128,6 @@ def test_unit_times_leave_room_for_the_daemon() -> None:
         ("ProtectSystem", "strict"),
         ("ProtectHome", "yes"),
         ("PrivateDevices", "yes"),
-        ("PrivateUsers", "yes"),
         ("MemoryDenyWriteExecute", "yes"),
         ("RestrictNamespaces", "yes"),
         ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
@@ -165,6 +164,9 @@ def test_the_gateway_is_as_closed_in_as_the_daemon() -> None:
         "ExecStart",
         "User",
         "StateDirectory",
+        "RuntimeDirectory",  # of the control socket, which the gateway cannot see
+        "RuntimeDirectoryMode",
+        "PrivateUsers",  # the daemon must see which operator asks
         "LoadCredentialEncrypted",
         "UMask",
         "TimeoutStopSec",
@@ -173,4 +175,7 @@ def test_the_gateway_is_as_closed_in_as_the_daemon() -> None:
     assert {key: gateway.get(key) for key in daemon if key not in own} == {
         key: value for key, value in daemon.items() if key not in own
     }
+    assert gateway["PrivateUsers"] == "yes"
+    for unit in ("provd-gateway.service", "provd-mover.service"):
+        assert "InaccessiblePaths=-/run/provd\n" in (SHIPPED / unit).read_text()
     assert gateway["UMask"] == "0027"

@@ -158,6 +158,6 @@ def test_heartbeat_of_a_node_that_is_down() -> None:
 def test_cluster_update_leaves_the_rest_alone() -> None:
     """Fields that shall not change stay empty."""
     sent = messages.unpack(
-        messages.update_cluster(provider=ADDRESS, cluster_id="HPC-1", active=False, total_nodes=4)
+        messages.update_cluster(provider=ADDRESS, cluster_id="HPC-1", state="", total_nodes=4)
     )
     assert sent == MsgUpdateCluster(provider_address=ADDRESS, cluster_id="HPC-1", total_nodes=4)

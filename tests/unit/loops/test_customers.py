@@ -9,6 +9,7 @@ from provider_daemon.devnet.context import ChainRules
 from provider_daemon.job.customer_limits import REFUSALS_A_MINUTE, CustomerLimits, CustomerPolicy
 from provider_daemon.job.state import State
 from provider_daemon.ledger import customers, meta
+from provider_daemon.ledger.pause import Pause
 from provider_daemon.loops import intake
 from tests.fakes.chain import ALICE, BOB, CHAIN_ID, TestChain, cancel, job
 from tests.fakes.scheduler import FakeScheduler
@@ -237,3 +238,22 @@ async def test_identity_threshold(tmp_path: Path, scores: dict[str, int], querie
     assert (known.message, known.state) == (message, State.FAILED if message else State.PENDING)
     made.ledger.close()
     await chain.stop()
+
+
+async def test_a_paused_cluster_takes_no_jobs(house: House) -> None:
+    """Jobs stay pending on chain, those in the ledger go on, and the first tick after the pause takes all."""
+    await submit(house, job())
+    await house.intake.tick()
+    paused = meta.pause("HPC-1")
+    with house.ledger.write():
+        house.ledger.set(paused, Pause("maintenance", "root", 1.0))
+    await submit(house, job(), job())
+    await house.round()
+    assert taken(house) == ["JOB-1"]
+    assert await house.state("JOB-1") == "queued"
+    (held,) = customers.held(house.ledger)
+    assert (held.reason, held.jobs) == ("paused", 2)
+    with house.ledger.write():
+        house.ledger.set(paused, Pause("maintenance", "root", 1.0, over=True))
+    await house.intake.tick()
+    assert taken(house) == ["JOB-1", "JOB-2", "JOB-3"]

@@ -4,13 +4,20 @@ from dataclasses import replace
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import JobResources
+from provider_daemon.errors import Transient
 from provider_daemon.job.state import State
+from provider_daemon.ledger import meta
+from provider_daemon.ledger.pause import Pause
+from provider_daemon.loops.cluster_updates import update
 from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.node_ids import node_id
 from provider_daemon.loops.rejections import Rejections
+from provider_daemon.ports import Cluster
 from tests.fakes.chain import ALICE, PROVIDER, job
 from tests.unit.loops.conftest import House
 
@@ -146,3 +153,58 @@ async def test_a_node_that_cannot_be_read_is_no_smaller_cluster(house: House) ->
     adopted = house.ledger.job("JOB-1")
     assert adopted is not None
     assert (adopted.state, adopted.message) == (State.PENDING, "")
+
+
+def pause(house: House, *, over: bool = False) -> None:
+    with house.ledger.write():
+        house.ledger.set(meta.pause("HPC-1"), Pause("maintenance", "root", house.chain.clock.now(), over))
+
+
+async def shown_state(house: House) -> str:
+    cluster = await house.chain.client.cluster("HPC-1")
+    assert cluster is not None
+    return cluster.state
+
+
+async def test_a_paused_cluster_is_draining(house: House) -> None:
+    """At once, although SLURM is down, and again after the chain made it offline; then active again, when the
+    pause is over and forgotten."""
+    pause(house)
+    house.scheduler.down = True
+    with pytest.raises(Transient):
+        await house.heartbeat.tick()
+    await house.report()
+    assert await shown_state(house) == "draining"
+    house.scheduler.down = False
+    house.chain.block(seconds=400)
+    await heard(house)
+    assert await shown_state(house) == "draining"
+    pause(house, over=True)
+    await heard(house)
+    assert await shown_state(house) == "active"
+    await heard(house)
+    assert house.ledger.get(meta.pause("HPC-1")) is None
+
+
+@given(
+    state=st.sampled_from(["pending", "active", "draining", "offline", "deregistered"]),
+    paused=st.sampled_from([None, Pause("", "", 0.0), Pause("", "", 0.0, over=True)]),
+    total=st.integers(0, 9),
+    available=st.integers(0, 9),
+    nodes=st.integers(0, 9),
+)
+def test_updates_of_a_cluster(
+    state: str, paused: Pause | None, total: int, available: int, nodes: int
+) -> None:
+    """Only a paused cluster is made draining, only offline and formerly paused ones are made active, and
+    total_nodes never falls."""
+    cluster = Cluster("HPC-1", "ve1", state, "eu", total, available)
+    found = update(cluster, nodes, paused)
+    is_paused = paused is not None and not paused.over
+    assert found.state != "draining" or (is_paused and state in ("active", "offline"))
+    assert found.state != "active" or (not is_paused and state in ("draining", "offline"))
+    assert found.total_nodes == 0 or found.total_nodes >= max(nodes, total + 1)
+    assert max(found.total_nodes, total) >= nodes
+    after = replace(cluster, state=found.state or state, total_nodes=max(total, found.total_nodes))
+    if paused or state != "draining":
+        assert not update(after, nodes, paused)

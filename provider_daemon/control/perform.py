@@ -1,0 +1,22 @@
+"""Carries out an operation: changes the ledger and records who did it and why, both or neither."""
+
+from provider_daemon.audit_log import operator as audit
+from provider_daemon.control.operation import Answer, Asked, Context, Operation
+
+
+def perform(operation: Operation[Asked, Answer], asked: Asked, context: Context) -> Answer:
+    """Raises Refused, or LedgerError if the change or its record cannot be written: nothing is changed."""
+    if operation.deeds is None:
+        return operation.apply(asked, context)
+    with context.ledger.write():
+        answer = operation.apply(asked, context)
+        for deed in operation.deeds(asked, answer):
+            audit.record(
+                context.config,
+                deed.action,
+                job=deed.job,
+                thing=deed.object,
+                detail=deed.detail,
+                operator=context.operator,
+            )
+    return answer

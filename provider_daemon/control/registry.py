@@ -1,0 +1,15 @@
+"""All operations, by their paths below /v1/. A new subject is a module of its own and its lines here."""
+
+from typing import Any
+
+from provider_daemon.control import clusters, messages
+from provider_daemon.control.operation import Operation
+
+_ALL: tuple[Operation[Any, Any], ...] = (
+    clusters.PAUSE,
+    clusters.RESUME,
+    messages.SEND,
+    messages.FIND,
+    messages.WITHDRAW,
+)
+OPERATIONS = {operation.name: operation for operation in _ALL}

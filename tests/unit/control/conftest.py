@@ -1,0 +1,84 @@
+"""A devnet that makes its own blocks, alice's shop on it, and a daemon with her key, all in this process."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest_asyncio
+import structlog
+
+from provider_daemon.config.model import load
+from provider_daemon.daemon.app import Daemon
+from tests.fakes import chain as fake_chain
+from tests.unit.cli.shop import CHAIN_ID, Shop, example, shop
+from tests.unit.daemons import PATIENCE, config_text
+
+
+@dataclass
+class Beside:
+    """`shop.run` is a command of an operator beside `daemon`. SLURM does not answer."""
+
+    shop: Shop
+    daemon: Daemon
+    logs: list[MutableMapping[str, Any]] = field(default_factory=list)
+
+    async def cluster(self) -> str:
+        found = await self.daemon._chain.cluster("HPC-1")  # noqa: SLF001 - the daemon's own connection
+        assert found is not None
+        return found.state
+
+    async def until_cluster_is(self, state: str) -> None:
+        async with asyncio.timeout(PATIENCE):
+            while await self.cluster() != state:
+                await asyncio.sleep(0.02)
+
+    def recorded(self) -> list[tuple[str, str, str]]:
+        """(action, object, detail) of what operators did, from the audit log."""
+        files = sorted((self.shop.directory / "audit").glob("*.jsonl"))
+        records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
+        return [
+            (each["action"], each["object"], each["detail"])
+            for each in records
+            if each["actor_kind"] == "operator"
+        ]
+
+
+def write_config(directory: Path, chain_port: int) -> Path:
+    text = config_text(directory, chain_port, {"alpha": "other"}).replace(fake_chain.CHAIN_ID, CHAIN_ID)
+    (directory / "provd.toml").write_text(text)
+    return directory / "provd.toml"
+
+
+@asynccontextmanager
+async def running(file: Path) -> AsyncIterator[Daemon]:
+    daemon = Daemon(load(file), file)
+    task = asyncio.create_task(daemon.run())
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (file.parent / "control.sock").exists():
+                await asyncio.sleep(0.01)
+        yield daemon
+    finally:
+        daemon.stop.set()
+        await task
+
+
+@pytest_asyncio.fixture
+async def market(tmp_path: Path) -> AsyncIterator[Shop]:
+    """alice's cluster HPC-1 and offering OFF-1, and the configuration of a daemon that does not run yet."""
+    async with shop(tmp_path) as opened:
+        for name in ("register-cluster", "update-cluster", "create-offering"):
+            await opened.done(example("tx", name))
+        write_config(tmp_path, opened.devnet.port)
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def beside(market: Shop) -> AsyncIterator[Beside]:
+    with structlog.testing.capture_logs() as logs:
+        async with running(market.directory / "provd.toml") as daemon:
+            yield Beside(market, daemon, logs)
