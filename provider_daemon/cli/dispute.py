@@ -10,6 +10,7 @@ from provider_daemon.cli.options import AsText, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
+    from provider_daemon.config.model import Config
     from provider_daemon.ledger.disputes import KnownDispute
     from provider_daemon.ledger.ledger import Ledger
 
@@ -17,7 +18,7 @@ DisputeId = Annotated[
     str, typer.Argument(metavar="DISPUTE", help="Id of the dispute, such as hpc-dispute-2.")
 ]
 
-app = typer.Typer(help="Show disputes about this provider's jobs.", no_args_is_help=True)
+app = typer.Typer(help="Show and answer disputes about this provider's jobs.", no_args_is_help=True)
 
 
 @app.command("list", epilog=example("provd dispute list --all"))
@@ -50,6 +51,115 @@ def show(dispute: DisputeId, config: ConfigFile = DEFAULT, output: AsText = Text
     width = max(map(len, document))
     for name, value in document.items():
         typer.echo(f"{name:<{width}}  {printable(str(value)) if value not in (None, '') else '-'}")
+
+
+@app.command(
+    epilog=example('provd dispute answer hpc-dispute-2 --text "both GPUs were in use" --to answer.zip')
+)
+def answer(
+    dispute: DisputeId,
+    text: Annotated[str, typer.Option(metavar="TEXT", help="The answer, for the customer and who decides.")],
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE", help="Also write the evidence to this file.")
+    ] = None,
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Sign the evidence for a dispute, and store it with the answer. Prints the SHA-256 of its manifest.
+
+    The evidence is a zip file with the job's reports, usage records, accounting and timeline. The customer
+    reads it at the gateway; send it to whoever decides the dispute."""
+    import asyncio
+
+    from provider_daemon.audit_log.operator import record
+    from provider_daemon.audit_log.records import Action
+    from provider_daemon.config.model import load
+    from provider_daemon.ledger import disputes
+    from provider_daemon.ledger.ledger import Ledger
+
+    loaded = load(config)
+    ledger = Ledger.open(Path(loaded.ledger.path), readonly=False, lock=False)
+    known = find(ledger, dispute)
+    record(loaded, Action.DISPUTE_ANSWERED, job=known.dispute.job_id, thing=dispute)
+    digest = asyncio.run(_answer(loaded, ledger, known, text))
+    if to is not None:
+        _write(to, disputes.bundle(ledger, dispute) or b"")
+    typer.echo(digest)
+
+
+@app.command(epilog=example("provd dispute evidence hpc-dispute-2 --to answer.zip"))
+def evidence(
+    dispute: DisputeId,
+    to: Annotated[Path, typer.Option("--to", metavar="FILE", help="File to write.")],
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Write the evidence of an answer to a file."""
+    from provider_daemon.errors import Refused
+    from provider_daemon.ledger import disputes
+
+    ledger = _open(config)
+    find(ledger, dispute)
+    archive = disputes.bundle(ledger, dispute)
+    if archive is None:
+        raise Refused(f"{dispute} has no answer; `provd dispute answer` makes one")
+    _write(to, archive)
+
+
+@app.command(epilog=example("provd dispute verify answer.zip"))
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The evidence of an answer.")],
+    output: AsText = Text.TEXT,
+) -> None:
+    """Verify the evidence of an answer: its signature and each file. Exit status: 0 as signed, 1 changed.
+
+    Compare the provider that it prints with the one of the job on chain."""
+    from provider_daemon.books import bundle
+    from provider_daemon.errors import ConfigError
+    from provider_daemon.text import printable
+
+    try:
+        checked = bundle.check(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{file}: {error}"]) from None
+    document = {
+        **{
+            name: checked.manifest.get(name)
+            for name in ("dispute_id", "job_id", "provider", "customer", "text")
+        },
+        "manifest_sha256": checked.manifest_hash,
+        "files": len(checked.manifest.get("files", [])),
+        "problems": list(checked.problems),
+    }
+    if output is Text.JSON:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        for name, value in document.items():
+            typer.echo(f"{name:<16}{printable(str(value))}")
+    raise typer.Exit(int(bool(checked.problems)))
+
+
+async def _answer(loaded: "Config", ledger: "Ledger", known: "KnownDispute", text: str) -> str:
+    from provider_daemon.books.evidence import answer as sign
+    from provider_daemon.chain import keys
+    from provider_daemon.client.session import chain_at
+    from provider_daemon.clock import SystemClock
+    from provider_daemon.errors import Refused
+
+    cluster = next((each for each in loaded.clusters if each.id == known.cluster_id), None)
+    if cluster is None:
+        raise Refused(f"cluster {known.cluster_id} is not in the configuration: its key is not known")
+    key = loaded.keys[cluster.key]
+    signer = keys.load(key.kind, key.name, key.path, key.passphrase_file)
+    async with chain_at(loaded.chain.endpoints, loaded.chain.id) as chain:
+        return await sign(ledger, chain, signer, known, text, SystemClock().now())
+
+
+def _write(path: Path, data: bytes) -> None:
+    from provider_daemon.errors import ConfigError
+
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be written: {error.strerror}"]) from None
 
 
 def find(ledger: "Ledger", dispute_id: str) -> "KnownDispute":

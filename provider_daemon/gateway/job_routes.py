@@ -12,7 +12,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.gateway.access import GATEWAY, IDENTITY, identify, job_of, number, permit
 from provider_daemon.gateway.answers import answer, body, streaming
 from provider_daemon.gateway.errors import ApiError, Code
-from provider_daemon.gateway.job_view import details, summary
+from provider_daemon.gateway.job_view import details, dispute, summary
 from provider_daemon.gateway.parts import Gateway
 from provider_daemon.gateway.ranges import is_same
 from provider_daemon.job.lifecycle import Job
@@ -70,6 +70,26 @@ def _transfer(gateway: Gateway, job: Job) -> tuple[JobTransfer | None, str]:
         return gateway.transfers.job(job.name), "ok"
     except Transient:
         return None, "unavailable"
+
+
+async def disputes(request: web.Request) -> web.Response:
+    """The disputes about one job, and the hash of the provider's answer to each."""
+    found, _ = await job_of(request, Right.STATUS)
+    known = request.app[GATEWAY].ledger.disputes_of(found.spec.job_id)
+    return answer({"disputes": [dispute(each) for each in known]})
+
+
+async def evidence(request: web.Request) -> web.Response:
+    """The signed evidence of the provider's answer to a dispute, a zip file."""
+    found, _ = await job_of(request, Right.STATUS)
+    ledger, dispute_id = request.app[GATEWAY].ledger, request.match_info["dispute"]
+    if dispute_id not in {each.dispute.dispute_id for each in ledger.disputes_of(found.spec.job_id)}:
+        raise ApiError(Code.NOT_FOUND, "This job has no such dispute here.")
+    archive = ledger.evidence_of(dispute_id)
+    if archive is None:
+        raise ApiError(Code.NOT_FOUND, "The provider has not answered this dispute.")
+    headers = {"Content-Disposition": f'attachment; filename="{dispute_id}.zip"'}
+    return web.Response(body=archive, content_type="application/zip", headers=headers)
 
 
 async def manifest(request: web.Request) -> web.StreamResponse:

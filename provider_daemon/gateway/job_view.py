@@ -5,6 +5,7 @@ from typing import Any
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import TERMINAL
+from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.money.job_bill import expected_bill
 from provider_daemon.transfers.rows import JobTransfer
 
@@ -61,6 +62,20 @@ def details(
         "results": _results(transfer),
         "directory": directory_state(job, transfer),
         "expires_at": expires_at(job, transfer, results_days),
+    }
+
+
+def dispute(known: KnownDispute) -> dict[str, Any]:
+    """Returns a dispute about the customer's job; times are in seconds since the epoch."""
+    return {
+        "id": known.dispute.dispute_id,
+        "status": known.dispute.status.value,
+        "type": known.dispute.kind,
+        "reason": known.dispute.reason,
+        "opened_at": known.dispute.created_at,
+        "resolution": known.dispute.resolution,
+        "answered_at": known.answered_at,
+        "answer_hash": known.answer_hash or None,
     }
 
 

@@ -129,6 +129,8 @@ ROUTES = (
         (Parameter("format", "tar or tar.zst.", {"type": "string", "enum": ["tar", "tar.zst"]}),),
         link=True,
     ),
+    Route("GET", f"{JOB}/disputes", job_routes.disputes, {200: "Disputes"}),
+    Route("GET", f"{JOB}/disputes/{{dispute}}/evidence", job_routes.evidence, {200: BYTES}),
     Route("GET", f"{JOB}/manifest", job_routes.manifest, {200: LINES, 304: ""}, (_IF_NONE,), link=True),
     Route(
         "GET",

@@ -124,7 +124,19 @@ _AVAILABILITY = thing(
     waits=some(thing(queue=TEXT, jobs=COUNT, median_seconds=COUNT, longest_seconds=COUNT)),
 )
 
+_DISPUTE = thing(
+    id=TEXT,
+    status=word("pending", "under_review", "resolved", "rejected"),
+    type=TEXT,
+    reason=TEXT,
+    opened_at=COUNT,
+    resolution=TEXT,
+    answered_at=time("When the provider answered"),
+    answer_hash=or_null(TEXT),
+)
+
 SCHEMAS: dict[str, Schema] = {
+    "Disputes": thing(disputes=some(_DISPUTE)),
     "PublishedCatalogue": {
         **thing(
             catalogue=_CATALOGUE,

@@ -58,7 +58,7 @@ def answer(ledger: Ledger, dispute_id: str, bundle: bytes, answer_hash: str, now
 
 def get(ledger: Ledger, dispute_id: str) -> KnownDispute | None:
     row = ledger._one("get_dispute", dispute_id=dispute_id)
-    return _known(row) if row else None
+    return known(row) if row else None
 
 
 def bundle(ledger: Ledger, dispute_id: str) -> bytes | None:
@@ -69,16 +69,16 @@ def bundle(ledger: Ledger, dispute_id: str) -> bytes | None:
 
 def of_job(ledger: Ledger, job_id: str) -> list[KnownDispute]:
     """Returns the disputes about a job, oldest first."""
-    return [_known(row) for row in ledger._all("disputes_of_job", job_id=job_id)]
+    return [known(row) for row in ledger._all("disputes_of_job", job_id=job_id)]
 
 
 def still_open(ledger: Ledger) -> list[KnownDispute]:
     """Returns the disputes that are not decided, oldest first."""
-    return [_known(row) for row in ledger._all("open_disputes")]
+    return [known(row) for row in ledger._all("open_disputes")]
 
 
 def newest(ledger: Ledger, count: int) -> list[KnownDispute]:
-    return [_known(row) for row in ledger._all("newest_disputes", count=count)]
+    return [known(row) for row in ledger._all("newest_disputes", count=count)]
 
 
 def count_open(ledger: Ledger) -> list[OpenDisputes]:
@@ -86,7 +86,8 @@ def count_open(ledger: Ledger) -> list[OpenDisputes]:
     return [OpenDisputes(row["cluster_id"], bool(row["answered"]), row["disputes"]) for row in rows]
 
 
-def _known(row: sqlite3.Row) -> KnownDispute:
+def known(row: sqlite3.Row) -> KnownDispute:
+    """Returns the dispute of a row with its record and our answer."""
     return KnownDispute(
         _DISPUTE.validate_json(row["value"]), row["cluster_id"], row["answered_at"], row["answer_hash"]
     )

@@ -12,10 +12,11 @@ from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError, Transient
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import meta, sql
+from provider_daemon.ledger.disputes import KnownDispute, known
 from provider_daemon.ledger.file import check_version
 from provider_daemon.ledger.rows import read_jobs
 
-_QUERIES = {**sql.load("queries.sql"), **sql.load("listing.sql")}
+_QUERIES = {**sql.load("queries.sql"), **sql.load("listing.sql"), **sql.load("disputes.sql")}
 T = TypeVar("T")
 
 
@@ -77,6 +78,20 @@ class LedgerGuest:
         """Returns the hash of the transaction with the job's final report; "" while there is none."""
         found = self._read(lambda db: db.execute(_QUERIES["final_tx"], {"subject": job_id}).fetchone())
         return str(found["tx_hash"]) if found else ""
+
+    def disputes_of(self, job_id: str) -> list[KnownDispute]:
+        """Returns the disputes about a job, oldest first."""
+        key = {"job_id": job_id}
+        return [
+            known(row)
+            for row in self._read(lambda db: db.execute(_QUERIES["disputes_of_job"], key).fetchall())
+        ]
+
+    def evidence_of(self, dispute_id: str) -> bytes | None:
+        """Returns the signed evidence of our answer to a dispute, None without one."""
+        key = {"dispute_id": dispute_id}
+        found = self._read(lambda db: db.execute(_QUERIES["dispute_answer"], key).fetchone())
+        return bytes(found["answer"]) if found else None
 
     def customer_of(self, cluster_id: str, user: str) -> str:
         """Returns the customer whom a Unix user of the pool serves, "" if none."""

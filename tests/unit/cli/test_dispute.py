@@ -1,17 +1,21 @@
 """`provd dispute list` and `show`, and the line of `provd job explain`."""
 
 import json
+import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from provider_daemon.books.bundle import Answer, build
 from provider_daemon.cli.app import app
 from provider_daemon.config.model import default_toml
-from provider_daemon.errors import Refused
+from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger import disputes
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ports import Dispute, DisputeStatus
+from tests.fakes.chain import PROVIDER
 from tests.unit.job.jobs import JOB
 
 OPEN = Dispute(
@@ -67,3 +71,49 @@ def test_job_explain(config: Path) -> None:
     lines = provd(config, "job", "explain", "JOB-1").stdout.splitlines()
     assert lines[1] == r"pending dispute hpc-dispute-2 by ve1customer, not answered: two GPUs\nwere dead"
     assert lines[2].startswith("rejected dispute hpc-dispute-4")
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    """The evidence of an answer."""
+    facts = Answer("test-1", "hpc-dispute-2", "JOB-1", PROVIDER.address, "ve1customer", 5, "it was in use")
+    path = tmp_path / "answer.zip"
+    path.write_bytes(build(facts, {"reports.json": b"[]"}, PROVIDER)[0])
+    return path
+
+
+def test_verify(archive: Path) -> None:
+    """It needs neither configuration nor chain; a changed file is named, and another file refused."""
+    good = CliRunner().invoke(app, ["dispute", "verify", str(archive), "-o", "json"])
+    shown = json.loads(good.stdout)
+    assert (good.exit_code, shown["provider"], shown["files"]) == (0, PROVIDER.address, 1)
+    data = archive.read_bytes()
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr("more.txt", "x")
+    bad = CliRunner().invoke(app, ["dispute", "verify", str(archive)])
+    assert (bad.exit_code, "more.txt: not in the manifest" in bad.stdout) == (1, True)
+    archive.write_bytes(data[:100])
+    assert isinstance(CliRunner().invoke(app, ["dispute", "verify", str(archive)]).exception, ConfigError)
+
+
+def test_evidence_is_written_again(config: Path, archive: Path, tmp_path: Path) -> None:
+    """What the ledger holds; a dispute without an answer has none."""
+    target = tmp_path / "again.zip"
+    missing = provd(config, "dispute", "evidence", "hpc-dispute-2", "--to", str(target))
+    assert isinstance(missing.exception, Refused)
+    ledger = Ledger.open(tmp_path / "ledger.sqlite")
+    with ledger.write():
+        disputes.answer(ledger, "hpc-dispute-2", archive.read_bytes(), "ab" * 32, 9.0)
+    ledger.close()
+    assert provd(config, "dispute", "evidence", "hpc-dispute-2", "--to", str(target)).exit_code == 0
+    assert target.read_bytes() == archive.read_bytes()
+
+
+def test_the_answer_of_a_cluster_that_is_not_configured(config: Path, tmp_path: Path) -> None:
+    """Its key is not known: nothing is signed."""
+    ledger = Ledger.open(tmp_path / "ledger.sqlite")
+    with ledger.write():
+        disputes.save(ledger, replace(OPEN, dispute_id="hpc-dispute-8"), "HPC-9")
+    ledger.close()
+    refused = provd(config, "dispute", "answer", "hpc-dispute-8", "--text", "no")
+    assert "cluster HPC-9 is not in the configuration" in str(refused.exception)
