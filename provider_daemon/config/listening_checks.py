@@ -32,14 +32,14 @@ def _encryption(gateway: dict[str, Any]) -> Found:
     if len(given) == 1:
         yield ("gateway", given[0]), "set both certificate and key, or neither behind a reverse proxy"
     listen = gateway.get("listen", GATEWAY_LISTEN)
-    if not given and isinstance(listen, str) and not _is_local(listen.rpartition(":")[0].strip("[]")):
+    if not given and isinstance(listen, str) and not is_local(host_of(listen)):
         yield (
             ("gateway", "listen"),
             f"{listen} would serve plain HTTP to other hosts: set certificate and key, or listen on a "
             "loopback address behind a reverse proxy",
         )
     url = gateway.get("url")
-    if isinstance(url, str) and url.startswith("http://") and not _is_local(_host(url)):
+    if isinstance(url, str) and url.startswith("http://") and not is_local(_host(url)):
         yield ("gateway", "url"), f"{url} must be https://: clients send no login over http:// to other hosts"
 
 
@@ -51,7 +51,12 @@ def _host(url: str) -> str:
         return ""
 
 
-def _is_local(host: str) -> bool:
+def host_of(listen: str) -> str:
+    """Returns the host of a `host:port`, an IPv6 address without its brackets."""
+    return listen.rpartition(":")[0].strip("[]")
+
+
+def is_local(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -190,12 +190,16 @@ class LedgerFacts:
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`unit`: systemd's properties of provd.service. `config_modes`, `secret_modes`: file -> mode bits."""
+    """`unit`: systemd's properties of provd.service. `config_modes`, `secret_modes`: file -> mode bits.
+
+    `listens`: the keys of the configuration whose ports have neither login nor TLS -> their addresses.
+    """
 
     python: tuple[int, int, int]
     config_modes: Mapping[str, int]
     secret_modes: Mapping[str, int | Unknown]
     unit: Mapping[str, str] | Unknown
+    listens: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,17 @@ def gather(config: Config, config_file: Path) -> Host:
         config_modes={str(config_file): config_file.stat().st_mode},
         secret_modes={path: mode(path) for path in secrets},
         unit=_unit(),
+        listens=_listens(config),
     )
+
+
+def _listens(config: Config) -> dict[str, str]:
+    found = {"metrics.listen": config.metrics.listen}
+    if config.gateway:
+        found["gateway.metrics_listen"] = config.gateway.metrics_listen
+    if config.data:
+        found["data.metrics_listen"] = config.data.metrics_listen
+    return found
 
 
 def mode(path: str) -> int | Unknown:

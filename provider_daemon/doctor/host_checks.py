@@ -1,5 +1,6 @@
 """Checks of the daemon's host. Pure; first lines are in docs/doctor.md."""
 
+from provider_daemon.config.listening_checks import host_of, is_local
 from provider_daemon.doctor.facts import Host
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 
@@ -42,6 +43,16 @@ def secret_files(host: Host) -> Finding:
         if lost or readable
         else ok(seen)
     )
+
+
+def open_ports(host: Host) -> Finding:
+    """The status page and the metrics, which have neither a login nor TLS, listen on loopback only."""
+    open_ = [f"{key} is {address}" for key, address in host.listens.items() if not is_local(host_of(address))]
+    todo = (
+        "listen on 127.0.0.1, and let other hosts in through SSH or a reverse proxy with a login and TLS "
+        "(docs/status.md)"
+    )
+    return judge(not open_, ", ".join(open_) or "ports without a login listen on loopback only", todo)
 
 
 def unit(host: Host) -> Finding:

@@ -48,6 +48,7 @@ CHECKS: tuple[Check, ...] = (
             "host-python": host_checks.python,
             "host-config-file": host_checks.config_file,
             "host-secret-files": host_checks.secret_files,
+            "host-open-ports": host_checks.open_ports,
             "host-systemd": host_checks.unit,
             "host-watchdog": host_checks.watchdog,
         },

@@ -125,6 +125,10 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
         (FAIL, host(secret_modes={"/etc/provd/key": 0o100640})),
         (FAIL, host(secret_modes={"/etc/provd/key": Unknown("No such file or directory")})),
     ],
+    "host-open-ports": [
+        (FAIL, host(listens={"metrics.listen": address}))
+        for address in ("0.0.0.0:9464", "[::]:9464", "192.0.2.7:9464", "provd.example.org:9464")
+    ],
     "host-systemd": [
         (FAIL, host(unit={"LoadState": "not-found"})),
         (WARN, host(unit=healthy.UNIT | {"UnitFileState": "disabled"})),

@@ -187,7 +187,8 @@ LEDGER = LedgerFacts(
     holder=4711,
 )
 UNIT = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "WatchdogUSec": "1min"}
-HOST = Host((3, 12, 1), {"/etc/provd/provd.toml": 0o100644}, {"/etc/provd/key": 0o100600}, UNIT)
+LISTENS = {"metrics.listen": "127.0.0.1:9464", "data.metrics_listen": "[::1]:9466"}
+HOST = Host((3, 12, 1), {"/etc/provd/provd.toml": 0o100644}, {"/etc/provd/key": 0o100600}, UNIT, LISTENS)
 GATEWAY = GatewayFacts(
     "https://gateway.example.org",
     "virtengine-1",
