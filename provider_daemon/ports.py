@@ -339,6 +339,10 @@ class Chain(Protocol):
 
     async def offering(self, offering_id: str) -> Offering | None: ...
 
+    async def node_timeout(self) -> int:
+        """Returns the seconds without a heartbeat after which the chain marks a node stale."""
+        ...
+
     async def identity_score(self, address: str) -> int | None:
         """Returns the account's score, 0 if it has none; None if the chain serves no identity scores."""
         ...

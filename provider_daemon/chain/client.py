@@ -93,6 +93,11 @@ class GrpcChain:
     async def offering(self, offering_id: str) -> Offering | None:
         return await self.agreement.same(offering_id, lambda reader: reader.offering(offering_id))
 
+    async def node_timeout(self) -> int:
+        return await self.agreement.same(
+            "the parameter node_heartbeat_timeout", lambda reader: reader.node_timeout()
+        )
+
     async def identity_score(self, address: str) -> int | None:
         return await self.agreement.same(
             f"the identity score of {address}", lambda reader: reader.identity_score(address)

@@ -133,6 +133,15 @@ def update_node_metadata(
     return pack(message)
 
 
+def heartbeat_facts(body: bytes) -> tx_pb2.MsgUpdateNodeMetadata:
+    """Returns what a stored heartbeat says about its node, without what differs in every one."""
+    message = tx_pb2.MsgUpdateNodeMetadata()
+    Any.FromString(body).Unpack(message)
+    message.ClearField("last_sequence_number")
+    message.health.ClearField("load_average_1m")
+    return message
+
+
 def update_cluster(
     *,
     provider: str,

@@ -59,6 +59,10 @@ class Query:
             "JobAccounting", request, "accounting", types_pb2.JobAccounting, keyspace.JOB_ACCOUNTING, job_id
         )
 
+    async def params(self) -> types_pb2.Params | None:
+        request = query_pb2.QueryParamsRequest()
+        return await self._one("Params", request, "params", types_pb2.Params, keyspace.PARAMS, "")
+
     async def node(self, node_id: str) -> types_pb2.NodeMetadata | None:
         request = query_pb2.QueryNodeMetadataRequest(node_id=node_id)
         return await self._one(
@@ -164,10 +168,12 @@ def _part(answer: Message, field: str, record_type: type[R], record_id: str) -> 
 
 
 def _about(record: R, record_id: str) -> R:
-    """Raises Unreadable for a record other than the requested one.
+    """Raises Unreadable for a record other than the requested one; the parameters have no id.
 
     Otherwise a job would overwrite its neighbour.
     """
+    if not record_id:
+        return record
     said = getattr(record, _IDS[record.DESCRIPTOR.name])
     if said != record_id:
         raise Unreadable(f"the node returned {said[:40]!r} instead of {record_id}")

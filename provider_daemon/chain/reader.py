@@ -92,6 +92,13 @@ class Reader:
         record = await self.query.offering(offering_id)
         return offering(record) if record else None
 
+    async def node_timeout(self) -> int:
+        """Returns the parameter node_heartbeat_timeout in seconds. Raises Unreadable if there is none."""
+        params = await self.query.params()
+        if params is None or params.node_heartbeat_timeout < 1:
+            raise Unreadable("the chain has no parameter node_heartbeat_timeout")
+        return params.node_heartbeat_timeout
+
     async def node_sequence(self, node_id: str) -> int:
         """Returns the number of the node's last heartbeat, 0 before the first."""
         record = await self.query.node(node_id)

@@ -25,6 +25,7 @@ from provider_daemon.cli import (
     ledger,
     logs,
     mover,
+    plan,
     query,
     reconcile,
     results,
@@ -63,6 +64,8 @@ app.command("top", short_help="Show `provd status` continuously until q or Ctrl-
 app.command("pause", short_help="Stop taking new jobs on a cluster.", epilog=clusters.PAUSE)(clusters.pause)
 app.command("resume", short_help="Take new jobs on a paused cluster again.")(clusters.resume)
 app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
+app.command("plan", short_help="Estimate what a cluster costs in a day.", epilog=plan.EPILOG)(plan.plan)
+app.command("plan", short_help="Estimate what a cluster costs in a day.", epilog=plan.EPILOG)(plan.plan)
 app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
     reconcile.reconcile
 )

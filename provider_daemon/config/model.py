@@ -211,7 +211,7 @@ class ClusterConfig(_Strict):
     region: str = Field(min_length=1)
     datacenter: str = ""
     poll_seconds: float = Field(default=POLL_SECONDS, gt=0, le=300)
-    heartbeat_seconds: float = Field(default=60.0, gt=0, le=110)
+    heartbeat_seconds: float = Field(default=30.0, gt=0, le=110)
     report_margin_seconds: int = Field(default=MARGIN_SECONDS, ge=0, le=3600)
     prologue: list[str] = []
     partitions: dict[str, Partitions] = {}

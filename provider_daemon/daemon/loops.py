@@ -15,6 +15,7 @@ from provider_daemon.chain.market import offerings_of
 from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.daemon.build import data_policy, outbox_settings, served_cluster
 from provider_daemon.daemon.catalogue import catalogue_base
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import disputes
 from provider_daemon.loops.advance import Advance
@@ -31,6 +32,7 @@ from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler
 from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
 from provider_daemon.ongoing import OngoingProblems
+from provider_daemon.planning.gas import idle_gas
 from provider_daemon.ports import Clock, PoolSite, Transfers
 from provider_daemon.reconciliation.comparer import Served
 from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
@@ -225,8 +227,19 @@ class LoopSet:
 
     def _make_wallet(self, config: Config) -> Loop:
         wired, denom = self._wiring, config.chain.fee_denom
-        wallet = Wallet(wired.ledger, wired.chain, self.addresses, denom, wired.meters, wired.clock)
+        wallet = Wallet(
+            wired.ledger, wired.chain, self.addresses, denom, wired.meters, wired.clock, self._idle_gas
+        )
         return Loop("wallet", PERIOD_SECONDS, wallet.tick)
+
+    def _idle_gas(self, signer: str) -> float:
+        """Returns the gas of a day's heartbeats of the key's clusters, with the nodes that each had last."""
+        ours = [each for each in self._served_clusters.values() if each.signer.address == signer]
+        ledger, sites = self._wiring.ledger, self._sites
+        return idle_gas(
+            (ledger.get(meta.node_count(each.cluster_id)), sites[each.cluster_id].beating.period)
+            for each in ours
+        )
 
 
 def _pace(loop: Loop, seconds: float) -> None:

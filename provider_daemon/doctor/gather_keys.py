@@ -18,12 +18,9 @@ from provider_daemon.doctor.host_checks import OTHERS
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger import figures, reconciliation
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.loops.gas import GAS_ADJUSTMENT
+from provider_daemon.planning.gas import DAY, daily_fees, fee, idle_gas
 from provider_daemon.ports import Cluster
 
-DAY = 86_400
-# Gas of a heartbeat per node, and of the transaction around it (docs/protocol.md, 'Gas').
-NODE_GAS, TX_GAS = 55_000, 23_000
 SERVICE_ONLY = Unknown("the key is a systemd credential that only the service can read", "account-key")
 LOOKED_UP = 20  # unknown sequences that are looked up per key
 
@@ -70,7 +67,7 @@ async def gather(
     exists, balance, paid, others, own_key = await asyncio.gather(
         looker(lambda: _exists(chain.client, found), chain.missing),
         looker(lambda: chain.client.balance(found, config.chain.fee_denom), chain.missing),
-        looker(lambda: asyncio.to_thread(_paid, Path(config.ledger.path), found, now - DAY), ledger),
+        looker(lambda: asyncio.to_thread(paid_fees, Path(config.ledger.path), found, now - DAY), ledger),
         looker(
             lambda: _foreign(chain.client, Path(config.ledger.path), found, now - DAY),
             chain.missing or ledger,
@@ -88,18 +85,15 @@ async def gather(
         if isinstance(paid, Unknown)
         else floor
         if isinstance(floor, Unknown)
-        else max(float(paid), floor)
+        else daily_fees(paid[0], now - paid[1], floor)
     )
     return Key(name, found, derived, config.chain.fee_denom, exists, balance, price, daily, others, own_key)
 
 
 def heartbeats(clusters: Sequence[ClusterConfig], records: Sequence[Cluster], price: float) -> float:
-    """Returns a day's fees for heartbeats at a gas price. Fees are paid for requested gas, not used gas."""
+    """Returns the fees of a day's heartbeats at a gas price."""
     nodes = {record.cluster_id: record.total_nodes for record in records}
-    return sum(
-        DAY / each.heartbeat_seconds * (TX_GAS + NODE_GAS * nodes.get(each.id, 1)) * GAS_ADJUSTMENT * price
-        for each in clusters
-    )
+    return fee(idle_gas((nodes.get(each.id, 1), each.heartbeat_seconds) for each in clusters), price)
 
 
 async def _exists(client: GrpcChain, account: str) -> bool:
@@ -110,12 +104,13 @@ async def _exists(client: GrpcChain, account: str) -> bool:
     return True
 
 
-def _paid(path: Path, account: str, since: float) -> int:
+def paid_fees(path: Path, account: str, since: float) -> tuple[int, float]:
+    """Returns the fees since then, and the time of the first of them."""
     if not path.exists():
-        return 0
+        return 0, since
     ledger = Ledger.open(path, readonly=True, lock=False)
     try:
-        return figures.fees_lately(ledger, account, since)[0]
+        return figures.fees_lately(ledger, account, since)
     finally:
         ledger.close()
 

@@ -140,6 +140,11 @@ class Ledger(Database):
         """Returns the waiting messages: reports first, oldest first."""
         return [_message(row) for row in self._all("waiting_messages", signer=signer)]
 
+    def last_heartbeats(self, signer: str, since: float) -> dict[str, Message]:
+        """Returns each node's newest heartbeat that is in a block, or in the open transaction, by node id."""
+        rows = self._all("last_heartbeats", signer=signer, since=since)
+        return {row["subject"]: _message(row) for row in rows}
+
     def all_wait(self, messages: Sequence[Message]) -> bool:
         """Returns whether all messages still wait unchanged: other loops replace and drop messages."""
         return all(

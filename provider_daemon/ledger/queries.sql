@@ -81,6 +81,16 @@ DELETE FROM messages WHERE signer = :signer AND kind = :kind AND subject = :subj
 SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_waiting
 WHERE signer = :signer AND status = 'waiting' AND tx_id IS NULL ORDER BY kind DESC, id;
 
+-- name: last_heartbeats
+SELECT id, kind, subject, state, body, created_at FROM (
+    SELECT id, kind, subject, state, body, created_at FROM messages
+    WHERE kind = 'node' AND kind <> 'report' AND status = 'confirmed' AND status <> 'waiting'
+      AND created_at >= :since AND signer = :signer
+    UNION ALL
+    SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_waiting
+    WHERE signer = :signer AND status = 'waiting' AND kind = 'node' AND tx_id IS NOT NULL
+) ORDER BY id;
+
 -- name: waiting_message
 SELECT id, kind, subject, state, body, created_at FROM messages WHERE id = :id AND status = 'waiting' AND tx_id IS NULL;
 

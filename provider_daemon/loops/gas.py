@@ -9,7 +9,8 @@ raises the limit.
 import math
 from collections.abc import Iterable
 
-GAS_ADJUSTMENT = 1.2  # on the simulated gas: the stored job can grow between simulation and block
+from provider_daemon.planning.gas import GAS_ADJUSTMENT
+
 OUT_OF_GAS_FACTOR = 2.0  # for each transaction that ran out of gas since the last successful one
 MOST_FACTOR = 64.0
 LEAST_GAS = 20_000  # per message, plus one for the transaction; no message costs less
@@ -26,7 +27,10 @@ def most_plausible(sizes: Iterable[int]) -> int:
 
 
 class GasLimits:
-    """One key's gas limits, adjusted by the results of its transactions in blocks."""
+    """One key's gas limits, adjusted by the results of its transactions in blocks.
+
+    The stored job can grow between simulation and block, therefore the first adjustment is above 1.
+    """
 
     def __init__(self) -> None:
         self._adjustment = GAS_ADJUSTMENT

@@ -1,5 +1,9 @@
-"""The heartbeat loop: reports a cluster's nodes and state, so that the chain counts what can be sold."""
+"""The heartbeat loop: reports a cluster's nodes and state, so that the chain counts what can be sold.
 
+A transaction costs a fee, so a node is reported when it changed, and before the chain considers it stale.
+"""
+
+import math
 from collections.abc import Sequence
 
 import structlog
@@ -12,6 +16,7 @@ from provider_daemon.ledger.rows import Message
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.cluster_updates import DRAINING, Update, shown_on_chain, update, wanted_state
 from provider_daemon.loops.node_ids import node_id
+from provider_daemon.planning.heartbeats import is_due, patience
 from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
 
 log = structlog.get_logger("provd.heartbeat")
@@ -20,10 +25,7 @@ KEEP_SECONDS = 3600  # how long confirmed heartbeats stay in the ledger
 
 
 class Heartbeat:
-    """Sends the heartbeats of one cluster.
-
-    Every tick reports every node: the chain marks a node stale 120 s after its last heartbeat.
-    """
+    """Sends the heartbeats of one cluster."""
 
     def __init__(
         self, ledger: Ledger, scheduler: Scheduler, chain: Chain, served: ServedCluster, clock: Clock
@@ -33,6 +35,7 @@ class Heartbeat:
         self._chain = chain
         self._served = served
         self._clock = clock
+        self._ticked_at: float | None = None
 
     def reconfigure(self, served: ServedCluster) -> None:
         """Replaces the settings of the same cluster and key. A running tick uses them from here on."""
@@ -51,12 +54,42 @@ class Heartbeat:
             )
             return
         sequence = self._sequence()
-        wanted = [self._node(node, sequence) for node in nodes]
+        wanted = self._due(cluster, nodes, sequence, await self._chain.node_timeout())
         if changed := update(cluster, len(nodes), self._pause(cluster)):
             wanted.append(self._cluster(cluster, changed, len(nodes)))
         # A node whose record cannot be read is left out. It still counts here: jobs that fit the cluster with
         # it must not become too large.
         self._store(wanted, max(len(nodes), cluster.total_nodes))
+
+    def _due(self, cluster: Cluster, nodes: Sequence[Node], sequence: int, timeout: int) -> list[Message]:
+        """Returns the heartbeats that are due; all of them at the first tick, and if the chain lost some.
+
+        The time between the last two ticks stands for the time until the next one.
+        """
+        now, period = self._clock.now(), math.inf
+        if self._ticked_at is not None:
+            period = now - self._ticked_at
+        self._ticked_at = now
+        last = self._ledger.last_heartbeats(self._served.signer.address, now - KEEP_SECONDS)
+        beats = [(node, self._node(node, sequence)) for node in nodes]
+        known = [
+            messages.heartbeat_facts(last[beat.subject].body) for _, beat in beats if beat.subject in last
+        ]
+        if cluster.state == "offline" or cluster.available_nodes < sum(each.active for each in known):
+            return [beat for _, beat in beats]
+        any_usable = any(node.usable for node in nodes)
+        return [
+            beat
+            for node, beat in beats
+            if (before := last.get(beat.subject)) is None
+            or messages.heartbeat_facts(before.body) != messages.heartbeat_facts(beat.body)
+            or is_due(
+                now - before.created_at,
+                period,
+                # without any heartbeat the chain would consider the whole cluster offline
+                patience(timeout, usable=node.usable or not any_usable),
+            )
+        ]
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
         """Stores the messages. Nodes whose last heartbeat still waits come first, or they would starve."""

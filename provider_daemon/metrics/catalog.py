@@ -207,9 +207,9 @@ WALLET_BALANCE = _gauge(
 )
 WALLET_RUNWAY = _gauge(
     "provd_wallet_runway_seconds",
-    "Time until the signer's balance is used up at the fee rate of the last day.",
+    "Time until the signer's balance is used up: at the last day's fees, or the heartbeats' if more.",
     "signer",
-    absent="while provd_wallet_balance is absent, and before the first fee",
+    absent="while provd_wallet_balance is absent, and before the first heartbeat or fee",
 )
 BILLED = _counter(
     "provd_billed_total",

@@ -98,6 +98,10 @@ class MeasuredChain(_Measured):
         with self._asking():
             return await self._inner.offering(offering_id)
 
+    async def node_timeout(self) -> int:
+        with self._asking():
+            return await self._inner.node_timeout()
+
     async def identity_score(self, address: str) -> int | None:
         with self._asking():
             return await self._inner.identity_score(address)

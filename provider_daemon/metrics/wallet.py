@@ -1,24 +1,33 @@
 """Balance and runway of each key: queried four times a minute, exported only while they are current."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from provider_daemon.ledger import figures
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.meters import Meters
+from provider_daemon.planning.gas import DAY, daily_fees, fee
 from provider_daemon.ports import Chain, Clock
 
 PERIOD_SECONDS = 15.0
 KNOWN_SECONDS = 180.0
-WINDOW_SECONDS = 86_400.0  # period of the fees that the runway is computed from
-LEAST_SECONDS = 3600.0  # a shorter period of fees counts as one hour
 
 
 class Wallet:
-    """One instance for the whole daemon; `signers` are addresses."""
+    """One instance for the whole daemon; `signers` are addresses.
+
+    `idle_gas` returns the gas that a signer's heartbeats need in a day, whatever else it sends.
+    """
 
     def __init__(
-        self, ledger: Ledger, chain: Chain, signers: Sequence[str], denom: str, meters: Meters, clock: Clock
+        self,
+        ledger: Ledger,
+        chain: Chain,
+        signers: Sequence[str],
+        denom: str,
+        meters: Meters,
+        clock: Clock,
+        idle_gas: Callable[[str], float],
     ) -> None:
         self._ledger = ledger
         self._chain = chain
@@ -26,21 +35,19 @@ class Wallet:
         self._denom = denom
         self._meters = meters
         self._clock = clock
+        self._idle_gas = idle_gas
 
     async def tick(self) -> None:
         for signer in self._signers:
             balance, now = await self._chain.balance(signer, self._denom), self._clock.now()
             self._meters.set(catalog.WALLET_BALANCE, balance, signer, self._denom, until=now + KNOWN_SECONDS)
-            fees, first = figures.fees_lately(self._ledger, signer, now - WINDOW_SECONDS)
-            if fees:
+            if daily := self._daily(signer, now):
                 self._meters.set(
-                    catalog.WALLET_RUNWAY,
-                    runway(balance, fees, now - first),
-                    signer,
-                    until=now + KNOWN_SECONDS,
+                    catalog.WALLET_RUNWAY, balance / daily * DAY, signer, until=now + KNOWN_SECONDS
                 )
 
-
-def runway(balance: int, fees: int, seconds: float) -> float:
-    """Returns the seconds until the balance is spent at a rate of `fees` per `seconds`."""
-    return balance * max(seconds, LEAST_SECONDS) / fees
+    def _daily(self, signer: str, now: float) -> float:
+        fees, first = figures.fees_lately(self._ledger, signer, now - DAY)
+        prices = dict(self._meters.current(catalog.GAS_PRICE, now))
+        least = fee(self._idle_gas(signer), prices.get((self._denom,), 0.0))
+        return daily_fees(fees, now - first, least)

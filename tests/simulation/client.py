@@ -5,6 +5,7 @@ from decimal import Decimal
 from provider_daemon.chain import tx as transactions
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.spec import ChainJob
+from provider_daemon.planning.heartbeats import STALE_SECONDS
 from provider_daemon.ports import Account, Cluster, Head, Offering, Queue, TxOutcome
 from tests.simulation.blocks import Blocks
 from tests.simulation.gate import Gate
@@ -69,6 +70,9 @@ class SimulatedChain:
 
     async def offering(self, offering_id: str) -> Offering | None:
         return await self._gate.call("offering", lambda: OFFERING)
+
+    async def node_timeout(self) -> int:
+        return await self._gate.call("node_timeout", lambda: STALE_SECONDS)
 
     async def identity_score(self, address: str) -> int | None:
         return None

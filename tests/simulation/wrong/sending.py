@@ -7,6 +7,7 @@ from typing import Any
 
 from provider_daemon.ledger.rows import OpenTx
 from provider_daemon.loops import drafts, fees, gas, outbox, sequence
+from provider_daemon.planning.gas import GAS_ADJUSTMENT
 from provider_daemon.ports import TxOutcome
 from tests.simulation.wrong import Changes
 
@@ -20,7 +21,7 @@ def height_as_answered(height: int, included: tuple[int, float] | None, now: flo
 
 
 def gas_as_simulated(self: Any, simulated: int, messages: int, most: int) -> int:
-    return math.ceil(simulated * gas.GAS_ADJUSTMENT)
+    return math.ceil(simulated * GAS_ADJUSTMENT)
 
 
 async def replaced_with_the_next_sequence(self: Any, tx: OpenTx, answer: TxOutcome) -> None:

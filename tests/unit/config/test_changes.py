@@ -34,7 +34,7 @@ def after(old: str, new: str) -> Config:
         (SSH, f'[clusters.gpu_types]\nnvidia-a100 = "a100"\n{SSH}', "clusters.HPC-2.gpu_types.nvidia-a100"),
         (SSH, f'[[clusters.images]]\npattern = "*"\nnative = true\n{SSH}', "clusters.HPC-2.images"),
         ('name = "beta"', 'name = "beta"\nprologue = ["module purge"]', "clusters.HPC-2.prologue"),
-        ('name = "beta"', 'name = "beta"\nheartbeat_seconds = 30', "clusters.HPC-2.heartbeat_seconds"),
+        ('name = "beta"', 'name = "beta"\nheartbeat_seconds = 33', "clusters.HPC-2.heartbeat_seconds"),
     ],
 )
 def test_what_changes(old: str, new: str, key: str) -> None:

@@ -241,8 +241,8 @@ def test_apart(before: float, took: float, ahead: float) -> None:
 def test_heartbeats() -> None:
     """A day of them: 1,440 transactions of 23,000 gas and 55,000 a node."""
     cluster = Cluster("HPC-1", "ve1", "active", "eu", total_nodes=2, available_nodes=2)
-    assert heartbeats(CONFIG.clusters, [cluster], 0.5) == pytest.approx(1440 * 133_000 * 1.2 * 0.5)
-    assert heartbeats(CONFIG.clusters, [], 0.5) == pytest.approx(1440 * 78_000 * 1.2 * 0.5)
+    assert heartbeats(CONFIG.clusters, [cluster], 0.5) == pytest.approx(960 * 161_900 * 1.2 * 0.5)
+    assert heartbeats(CONFIG.clusters, [], 0.5) == pytest.approx(960 * 103_800 * 1.2 * 0.5)
 
 
 async def test_a_credential_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """What the chain learns of nodes and cluster."""
 
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 import structlog
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
-from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import JobResources
+from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import NODE_STATE_OFFLINE, JobResources
 from provider_daemon.errors import Transient
 from provider_daemon.job.state import State
 from provider_daemon.ledger import meta
@@ -61,6 +62,54 @@ async def test_more_nodes_than_the_chain_thinks(house: House) -> None:
     cluster = await house.chain.client.cluster("HPC-1")
     assert cluster is not None
     assert (cluster.total_nodes, cluster.available_nodes) == (6, 6)
+
+
+async def sent(house: House, seconds: float) -> list[str]:
+    """The nodes that a tick `seconds` later reports."""
+    house.chain.block(seconds=seconds - 2)
+    await house.heartbeat.tick()
+    waiting = [message.subject for message in house.ledger.waiting_messages(PROVIDER.address)]
+    for _ in range(2):
+        await house.report()  # which takes a second
+    return sorted(waiting)
+
+
+async def test_unchanged_nodes_are_reported_before_they_are_stale(house: House) -> None:
+    """Polled every 30 s: at the last poll before three quarters of 120 s."""
+    both = ["alpha.n1", "alpha.n2"]
+    assert [await sent(house, 30) for _ in range(8)] == [both, [], [], both, [], [], both, []]
+    assert await available_nodes(house) == 2
+
+
+async def test_a_node_that_changed_is_reported_at_once(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It alone, and only for what the chain's record needs: its load changes all the time."""
+    assert [len(await sent(house, 20)) for _ in range(3)] == [2, 0, 0]
+    nodes = await house.scheduler.nodes()
+    changed = [replace(nodes[0], load="3.2"), replace(nodes[1], cpus_allocated=nodes[1].cpus_allocated + 1)]
+    monkeypatch.setattr(house.scheduler, "nodes", AsyncMock(return_value=tuple(changed)))
+    assert await sent(house, 10) == ["alpha.n2"]
+
+
+async def test_a_drained_node_is_reported_rarely(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is offline on chain; only its deregistration, an hour later, has to be prevented."""
+    first, second = await house.scheduler.nodes()
+    drained = (first, replace(second, usable=False, draining=True))
+    monkeypatch.setattr(house.scheduler, "nodes", AsyncMock(return_value=drained))
+    reports = [each for _ in range(60) for each in await sent(house, 60)]
+    assert (reports.count("alpha.n1"), reports.count("alpha.n2")) == (60, 3)
+    node = await house.chain.client.query.node("alpha.n2")
+    assert node is not None
+    assert node.state == NODE_STATE_OFFLINE
+
+
+async def test_what_the_chain_lost_is_reported_again(house: House) -> None:
+    """After a halt the chain counts fewer nodes than it has confirmed: all are due, whatever their age."""
+    for seconds in (20, 20, 20):
+        await sent(house, seconds)
+    assert await sent(house, 10) == []
+    house.chain.block(seconds=200)
+    house.chain.clock.time -= 190
+    assert await sent(house, 10) == ["alpha.n1", "alpha.n2"]
 
 
 @pytest.mark.parametrize("compat", ["report", "published"])

@@ -12,7 +12,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from provider_daemon.chain.broadcast import INDEX_LAG
+from provider_daemon.config.model import default_toml, parse
 from provider_daemon.devnet import bank
+from provider_daemon.doctor import gather_keys
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.claim import CLAIMED, Claim
 from provider_daemon.job.snapshot import Snapshot
@@ -28,19 +30,23 @@ from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import MeasuredLedger, Measures
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler
-from provider_daemon.metrics.wallet import Wallet, runway
+from provider_daemon.metrics.wallet import Wallet
 from provider_daemon.money.bill import bill
+from provider_daemon.planning.gas import daily_fees, idle_gas
 from provider_daemon.ports import Watch
 from tests.fakes.chain import ALICE, PROVIDER, TestChain, job, report
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import TENANCY, House
 from tests.unit.metrics.parts import parts
 
+CLUSTERS = parse(default_toml(), "provd.toml").clusters
 HPC = {"cluster": "HPC-1"}
 
 
 class MeasuredHouse(House):
     """The loops as the daemon wires them."""
+
+    idle_gas = 0.0
 
     def open(self) -> None:
         clock = self.chain.clock
@@ -55,7 +61,9 @@ class MeasuredHouse(House):
         self.advance = Advance(self.ledger, slurm, TENANCY, clock, lambda: None)
         self.outbox = Outbox(self.ledger, self.measured, PROVIDER, self.settings, clock, lambda: None)
         self.heartbeat = Heartbeat(self.ledger, slurm, self.measured, TENANCY, clock)
-        self.wallet = Wallet(self.ledger, self.measured, [PROVIDER.address], "uve", self.meters, clock)
+        self.wallet = Wallet(
+            self.ledger, self.measured, [PROVIDER.address], "uve", self.meters, clock, lambda _: self.idle_gas
+        )
 
     def value(self, name: str, **labels: str) -> float | None:
         registry = CollectorRegistry()
@@ -177,7 +185,12 @@ async def test_empty_wallet(house: MeasuredHouse) -> None:
     )
     assert balance
     assert fees
-    assert house.value("provd_wallet_runway_seconds", **who) == runway(int(balance), int(fees), 0)
+    assert house.value("provd_wallet_runway_seconds", **who) == pytest.approx(balance / fees * 86_400)
+    house.idle_gas = 1e9
+    await house.wallet.tick()
+    assert house.value("provd_wallet_runway_seconds", **who) == pytest.approx(
+        balance / (1e9 * 1.2 * 0.025) * 86_400
+    )
     await house.chain.send(ALICE, job())
     state = house.chain.devnet.blocks.state
     bank.move(state, PROVIDER.address, ALICE.address, "uve", int(balance))
@@ -372,7 +385,22 @@ async def test_counters_begin_anew_after_a_restart(house: MeasuredHouse) -> None
     assert house.value("provd_job_state_duration_seconds_count", state="running", **HPC) == 0
 
 
-def test_runway() -> None:
-    """A first hour counts whole; later it is as long as the fees were paid for."""
-    assert runway(1000, 10, 60) == 360_000
-    assert runway(1000, 10, 7200) == 720_000
+async def test_the_runway_is_the_doctors(house: MeasuredHouse) -> None:
+    """In the first hour and after it: both compute it alike, from the same fees and nodes."""
+    await house.heartbeat.tick()
+    await house.report()
+    record = await house.measured.cluster("HPC-1")
+    assert record is not None
+    price = float(await house.measured.gas_price("uve"))
+    house.idle_gas = idle_gas([(record.total_nodes, 30.0)])
+    for minutes in (1, 30, 90):
+        house.chain.clock.time += minutes * 60
+        await house.measured.gas_price("uve")
+        await house.wallet.tick()
+        paid, first = gather_keys.paid_fees(house.path, PROVIDER.address, house.chain.clock.now() - 86_400)
+        least = gather_keys.heartbeats(CLUSTERS, [record], price)
+        daily = daily_fees(paid, house.chain.clock.now() - first, least)
+        seen = house.value("provd_wallet_runway_seconds", signer=PROVIDER.address)
+        balance = house.value("provd_wallet_balance", signer=PROVIDER.address, denom="uve")
+        assert balance
+        assert seen == pytest.approx(balance / daily * 86_400)
