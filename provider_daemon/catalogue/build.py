@@ -5,6 +5,7 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from provider_daemon.catalogue.document import Catalogue, MaintenanceTerms, OfferingTerms, QueueTerms
+from provider_daemon.catalogue.rates import minimum_charge, rates
 from provider_daemon.job.maintenance import Window
 from provider_daemon.ports import Node, Offering
 
@@ -29,7 +30,8 @@ def _terms(base: Catalogue, offering: Offering) -> OfferingTerms:
     templates = {template.template_id for template in base.templates}
     return OfferingTerms(
         offering_id=offering.offering_id,
-        currency="uvirt",
+        currency=offering.pricing.denom,
+        minimum_charge=minimum_charge(offering.pricing),
         custom_programs=offering.supports_custom_workloads,
         identity_threshold=offering.identity_threshold,
         workloads=tuple(
@@ -38,7 +40,13 @@ def _terms(base: Catalogue, offering: Offering) -> OfferingTerms:
             if item.workload_id in templates or _runs(base, item.image)
         ),
         queues=tuple(
-            QueueTerms(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues
+            QueueTerms(
+                queue.partition,
+                queue.max_nodes,
+                queue.max_runtime,
+                rates(offering.pricing, queue.price_multiplier),
+            )
+            for queue in offering.queues
         ),
     )
 

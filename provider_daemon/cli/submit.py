@@ -118,7 +118,7 @@ async def _carried_out(client: "Client", asked: Submission) -> int:
     from provider_daemon.client.outcome import Exit
 
     async with client:
-        plan = await client.plan(asked.job_file, offering=asked.offering)
+        plan = await client.plan(asked.job_file, offering=asked.offering, say=_say)
         _show(plan)
         if not asked.yes and not _confirmed():
             _say("nothing was submitted")

@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from provider_daemon.chain import gateway_marker
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCCluster
 from provider_daemon.client import (
+    catalogue,
     downloads,
+    draft,
     job_request,
     job_source,
     market,
@@ -70,6 +73,13 @@ class Plan:
     choice: Choice
     bill: Bill
     escrow: str
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The fields of MsgSubmitJob."""
+        return job_request.fields(
+            self.asked, self.choice.offering.offering_id, self.choice.queue, self.escrow
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +154,21 @@ class Client:
 
     # --- submit ---
 
-    async def plan(self, job: JobSource, *, offering: str = "", directory: Path | None = None) -> Plan:
+    async def plan(
+        self,
+        job: JobSource,
+        *,
+        offering: str = "",
+        directory: Path | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Plan:
         """Chooses an offering and computes the price. `job`: a file, or its content.
 
         `directory`: where local files are looked up; default: that of the job file, or the current one.
-        Raises ConfigError with every error of the job, and Refused if no offering matches, or if an input is
-        to be encrypted and the provider has no usable key on chain. Encrypted files are kept until the client
-        is closed.
+        `say` gets a line if the provider's catalogue cannot be read and only the chain's records are checked.
+        Raises ConfigError with every error of the job, or with the reason of a provider that would refuse it,
+        and Refused if no offering matches, or if an input is to be encrypted and the provider has no usable
+        key on chain. Encrypted files are kept until the client is closed.
         """
         parsed, base = job_source.read(job)
         files = await uploads.local_files(parsed, directory or base)
@@ -164,7 +182,10 @@ class Client:
         asked = job_request.with_files(asked, files)
         bill = price.estimate(asked, price.rules_of(choice.offering, choice.queue))
         denom = choice.offering.pricing.currency or DENOM
-        return Plan(parsed, asked, files, choice, bill, parsed.max_price or f"{bill.total}{denom}")
+        plan = Plan(parsed, asked, files, choice, bill, parsed.max_price or f"{bill.total}{denom}")
+        message = draft.message("MsgSubmitJob", plan.fields)
+        await catalogue.check(self.chain, message, say, self._gateway_url)
+        return plan
 
     async def _sealed(self, files: dict[str, LocalFile], provider: str) -> dict[str, LocalFile]:
         """Encrypts the files that ask for it to the provider's newest key on chain."""
@@ -184,11 +205,8 @@ class Client:
         if plan.files:
             gateway = await self._gateway_of(plan.choice.cluster)
             await uploads.send_all(gateway, plan.files.values(), self._meter)
-        fields = job_request.fields(
-            plan.asked, plan.choice.offering.offering_id, plan.choice.queue, plan.escrow
-        )
         return await submission.submit(
-            self.chain, self._signer, fields, terms or TxTerms(), time.monotonic, sent
+            self.chain, self._signer, plan.fields, terms or TxTerms(), time.monotonic, sent
         )
 
     async def submit(self, job: JobSource, *, offering: str = "") -> str:

@@ -38,12 +38,12 @@ _TEMPORARY = frozenset({408, 425, 429})
 
 
 class Gateway:
-    """One gateway, for the account of `login`. An async context manager.
+    """One gateway, for the account of `login`; None for what needs no login. An async context manager.
 
     `job_id` is the chain's, such as JOB-1; `path` is relative to the job's directory.
     """
 
-    def __init__(self, url: str, login: Login, retry_seconds: float = RETRY_SECONDS) -> None:
+    def __init__(self, url: str, login: Login | None = None, retry_seconds: float = RETRY_SECONDS) -> None:
         """Raises ConfigError for an address that is not https://, or http:// on this machine."""
         self.url = checked_url(url)
         self.retry_seconds = retry_seconds
@@ -68,6 +68,10 @@ class Gateway:
 
     async def info(self) -> Info:
         return gateway_facts.read(Info, await self._json("/v1/info", signed=False), "info")
+
+    async def catalogue(self, cluster_id: str) -> Any:
+        """Returns the answer as it is: client/catalogue.py checks it."""
+        return await self._json(f"/v1/clusters/{quote(cluster_id, safe='')}/catalogue", signed=False)
 
     async def job(self, job_id: str) -> RemoteJob:
         return gateway_facts.read(RemoteJob, await self._json(_job(job_id)), job_id)
@@ -204,13 +208,13 @@ class Gateway:
 
         Raises Transient also if the gateway rejects the login and the next request has another one.
         """
-        if signed:
+        if signed and self._login is not None:
             headers = {**(headers or {}), "Authorization": f"Bearer {await self._login.token(self._ask)}"}
         try:
             async with self._sent(method, path, what, headers or {}, data) as answer:
                 yield answer
         except gateway_facts.GatewayRefused as error:
-            if error.status == 401 and self._login.rejected(error.reason):
+            if error.status == 401 and self._login is not None and self._login.rejected(error.reason):
                 raise Transient(f"{error}; logging in again") from error
             raise
 

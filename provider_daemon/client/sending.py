@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.client import (
+    catalogue,
     checks,
     created_ids,
     daemon_lock,
@@ -72,6 +73,7 @@ async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
     message = await _checked(order, chain)
     if order.mode == GENERATE:
         return await _unsigned(order, chain, message)
+    await catalogue.check(chain, message, talk.say)
     account = await asyncio.to_thread(_account, order, chain.chain_id)
     draft.signed_by(message, account.address)
     if account.signer:

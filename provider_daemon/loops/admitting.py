@@ -6,14 +6,12 @@ A job that is not accepted is stored as failed, with the reason that its custome
 from collections.abc import Mapping
 from dataclasses import replace
 
+from provider_daemon.catalogue.terms import terms
 from provider_daemon.chain.job_names import job_name
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.admission import (
     Inadmissible,
-    PreconfiguredWorkload,
-    QueueOption,
     SitePolicy,
-    Terms,
     admit,
     check_identity,
 )
@@ -134,17 +132,3 @@ def _check_data(spec: Spec, served: ServedCluster) -> None:
 def refused(job: Job, reason: str) -> Job:
     """Returns the job as failed and without its program, because it never runs."""
     return replace(job, state=State.FAILED, message=cut(reason, MAX_MESSAGE), spec=reduced(job.spec))
-
-
-def terms(offering: Offering) -> Terms:
-    """Returns the offering's terms as admission needs them."""
-    return Terms(
-        queues=tuple(
-            QueueOption(queue.partition, queue.max_nodes, queue.max_runtime) for queue in offering.queues
-        ),
-        preconfigured=tuple(
-            PreconfiguredWorkload(item.workload_id, item.image, tuple(item.command.split()))
-            for item in offering.preconfigured
-        ),
-        supports_custom_workloads=offering.supports_custom_workloads,
-    )

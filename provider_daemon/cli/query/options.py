@@ -141,13 +141,30 @@ async def _answered(rpc: str, asked: "Message", options: QueryOptions) -> tuple[
             return (), await _watch(chain, rpc, asked, options)
         answer = await chain.ask(rpc, asked)
         document, missing = await job_story(chain, answer) if rpc == "Job" else (render(answer.message), ())
+        more = await _of_catalogue(chain, rpc, answer.message)
     if rpc == "Cluster":
         document = _with_words(document)
+    document |= more
     if isinstance(options, PageOptions):
         kind = next(iter(document))
         document[kind] = by_number(document[kind], reverse=options.reverse)
     show(document, options.output)
     return answer.unreadable + missing, 0
+
+
+async def _of_catalogue(chain: "GrpcChain", rpc: str, answer: Any) -> dict[str, Any]:
+    """Returns what the provider's catalogue adds to an offering or a cluster."""
+    from provider_daemon.client import catalogue
+    from provider_daemon.errors import ProvdError
+
+    try:
+        if rpc == "Offering":
+            record = answer.offering
+            return await catalogue.of_offering(chain, record.offering_id, record.cluster_id)
+        return await catalogue.of_cluster(answer.cluster) if rpc == "Cluster" else {}
+    except ProvdError as error:
+        typer.echo(f"provd: the provider's catalogue cannot be read: {printable(str(error))}", err=True)
+        return {}
 
 
 def _with_words(document: dict[str, Any]) -> dict[str, Any]:

@@ -26,7 +26,9 @@ def submit_job(
     command: Annotated[
         str | None,
         typer.Option(
-            metavar="PROGRAM", help="Program to run; default: the image's own.", rich_help_panel=_PROGRAM
+            metavar="PROGRAM",
+            help="Program to run; required, unless --preconfigured or --template names it.",
+            rich_help_panel=_PROGRAM,
         ),
     ] = None,
     arg: Annotated[
