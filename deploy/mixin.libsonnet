@@ -22,16 +22,16 @@
   grafanaDashboards:: {
     [name]: std.parseJson(std.foldl(
       function(made, plain) std.strReplace(made, inJson(plain), inJson(selectors[plain])),
-      std.objectFields(selectors), std.manifestJson(files[name])
+      std.objectFields(selectors), files[name]
     )) { tags: config.grafanaTags }
     for name in std.objectFields(files)
   },
   local inJson(text) = std.strReplace(text, '"', '\\"'),
   local files = {
-    'data.json': import 'grafana/data.json',
-    'jobs.json': import 'grafana/jobs.json',
-    'chain-and-money.json': import 'grafana/chain-and-money.json',
-    'slurm-and-ssh.json': import 'grafana/slurm-and-ssh.json',
+    'data.json': importstr 'grafana/data.json',
+    'jobs.json': importstr 'grafana/jobs.json',
+    'chain-and-money.json': importstr 'grafana/chain-and-money.json',
+    'slurm-and-ssh.json': importstr 'grafana/slurm-and-ssh.json',
   },
 
   prometheusAlerts:: {
