@@ -24,6 +24,7 @@ from provider_daemon.slurm.failures import REFUSALS
 from provider_daemon.slurm.states import HOPELESS_REASONS
 from tests.unit.docs import DOCS, PACKAGE, PAGES, ROOT, blocks, column, log_events, page, raised, table
 
+PROVD: Any = typer.main.get_command(app)
 README = ROOT / "README.md"
 
 
@@ -52,7 +53,7 @@ def test_commands_exist(path: Path) -> None:
 
 
 def check_command(words: list[str]) -> None:
-    command: Any = typer.main.get_command(app)
+    command = PROVD
     for word in words:
         subcommands = getattr(command, "commands", {})
         if subcommands and not word.startswith("-"):

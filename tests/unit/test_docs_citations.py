@@ -2,6 +2,7 @@
 heading."""
 
 import ast
+import functools
 import io
 import re
 import tokenize
@@ -36,12 +37,15 @@ def remarks(path: Path) -> Iterator[str]:
             yield ast.get_docstring(node) or ""
 
 
-def cited() -> Iterator[tuple[Path, str, str]]:
+@functools.cache
+def cited() -> list[tuple[Path, str, str]]:
     """(file, page, section or nothing)."""
-    for path in FILES:
-        for remark in remarks(path):
-            for page, section in _CITED.findall(" ".join(remark.split())):
-                yield path, page, section
+    return [
+        (path, page, section)
+        for path in FILES
+        for remark in remarks(path)
+        for page, section in _CITED.findall(" ".join(remark.split()))
+    ]
 
 
 def test_every_cited_page_exists() -> None:

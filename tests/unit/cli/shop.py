@@ -24,12 +24,13 @@ from tests.fakes.chain import person
 CHAIN_ID = "cli-1"
 PASSPHRASE = "a passphrase"
 PEOPLE = ("alice", "bob", "governor")
+PROVD: Any = get_command(app)
 ADDRESSES = {name: person(name).address for name in PEOPLE}
 
 
 def example(group: str, name: str) -> str:
     """The command line that the help of `provd <group> hpc <name>` shows, without `provd`."""
-    command: Any = get_command(app)
+    command = PROVD
     for word in (group, "hpc", name):
         command = command.commands[word]
     return str(command.epilog).partition("Example:\n")[2].strip().removeprefix("provd ")

@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +36,16 @@ LIFE = (
     "submit-job",
     "report-job-status",
 )
+SHARED = pytest.mark.asyncio(loop_scope="module")  # a test with the market of all
 
 
-@pytest_asyncio.fixture
-async def market(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Shop]:
-    """One of everything: JOB-1 ran and was billed, JOB-2 and JOB-3 wait. Nothing is wired, unless a test says
-    so."""
-    async with shop(tmp_path, getattr(request, "param", "none")) as opened:
+@asynccontextmanager
+async def one_of_everything(directory: Path, queries: str) -> AsyncIterator[Shop]:
+    """JOB-1 ran and was billed, JOB-2 and JOB-3 wait."""
+    async with shop(directory, queries) as opened:
         for name in LIFE:
             await opened.done(example("tx", name))
-        usage = tmp_path / "usage.json"
+        usage = directory / "usage.json"
         usage.write_text(json.dumps({"wall_clock_seconds": 60, "cpu_core_seconds": 240, "nodes_used": 1}))
         await opened.done("tx hpc report-job-status JOB-1 --state running --from alice")
         await opened.done(f"tx hpc report-job-status JOB-1 --state completed --usage {usage} --from alice")
@@ -55,11 +55,30 @@ async def market(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
         yield opened
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def market(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Shop]:
+    """One for all tests that only ask. Nothing is wired, unless a test says so."""
+    async with one_of_everything(
+        tmp_path_factory.mktemp("market"), getattr(request, "param", "none")
+    ) as opened:
+        yield opened
+
+
+@pytest_asyncio.fixture
+async def own_market(tmp_path: Path) -> AsyncIterator[Shop]:
+    """For a test that changes something."""
+    async with one_of_everything(tmp_path, "none") as opened:
+        yield opened
+
+
 def test_there_are_21() -> None:
     assert len(COMMANDS) == 21
 
 
 @pytest.mark.parametrize("market", ["none", "published", "all"], indirect=True)
+@SHARED
 async def test_every_example_works(market: Shop) -> None:
     """Each finds something, whatever the chain has wired."""
     for name in COMMANDS:
@@ -72,6 +91,7 @@ async def test_every_example_works(market: Shop) -> None:
 
 
 @pytest.mark.parametrize("market", ["none", "published", "all"], indirect=True)
+@SHARED
 async def test_a_job_is_told_whole(market: Shop) -> None:
     """Record, accounting, and each report with its transaction and its evidence."""
     document = json.loads((await market.run("query hpc job JOB-1 -o json")).stdout)
@@ -88,6 +108,7 @@ async def test_a_job_is_told_whole(market: Shop) -> None:
     assert json.loads((await market.run("query hpc job JOB-2 -o json")).stdout)["accounting"] is None
 
 
+@SHARED
 async def test_pages(market: Shop) -> None:
     """A page names the key of the next; offset, total and order as asked."""
     first = json.loads((await market.run("query hpc jobs --limit 2 --count-total -o json")).stdout)
@@ -124,6 +145,7 @@ def test_jobs_are_listed_by_number(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [line.split()[0] for line in listed] == ["JOB-1", "JOB-2", "JOB-10"]
 
 
+@SHARED
 async def test_filters(market: Shop) -> None:
     waiting = json.loads((await market.run("query hpc jobs --state pending -o json")).stdout)
     assert [job["job_id"] for job in waiting["jobs"]] == ["JOB-2", "JOB-3"]
@@ -132,6 +154,7 @@ async def test_filters(market: Shop) -> None:
         raise (await market.run("query hpc jobs --state busy")).exception or AssertionError
 
 
+@SHARED
 async def test_not_there(market: Shop) -> None:
     for line in ("cluster HPC-9", "job JOB-9", "reward hpc-reward-JOB-9", "scheduling-decision-by-job JOB-9"):
         result = await market.run(f"query hpc {line}")
@@ -139,6 +162,7 @@ async def test_not_there(market: Shop) -> None:
         assert result.exception.exit_code == 1
 
 
+@SHARED
 async def test_bad_pages(market: Shop) -> None:
     wrong = await market.run("query hpc jobs --page-key ???")
     assert isinstance(wrong.exception, ConfigError)
@@ -146,7 +170,7 @@ async def test_bad_pages(market: Shop) -> None:
     assert isinstance(both.exception, Refused)
 
 
-async def test_watch_a_job_to_its_end(market: Shop) -> None:
+async def test_watch_a_job_to_its_end(own_market: Shop) -> None:
     """A line for each change; it ends when the job does, with the exit status of its fate."""
     words = ["query", "hpc", "job", "JOB-2", "--watch", "--interval", "0.05"]
     watching = await asyncio.create_subprocess_exec(
@@ -154,19 +178,19 @@ async def test_watch_a_job_to_its_end(market: Shop) -> None:
         "-m",
         "provider_daemon",
         *words,
-        env={**os.environ, **market.env},
+        env={**os.environ, **own_market.env},
         stdout=asyncio.subprocess.PIPE,
     )
     assert watching.stdout is not None
     states = [(await watching.stdout.readline()).split()[1]]
     for state in ("queued", "running", "failed"):
-        await market.done(f"tx hpc report-job-status JOB-2 --state {state} --from alice")
+        await own_market.done(f"tx hpc report-job-status JOB-2 --state {state} --from alice")
         states.append((await watching.stdout.readline()).split()[1])
     assert states == [b"pending", b"queued", b"running", b"failed"]
     assert await asyncio.wait_for(watching.wait(), 30) == Exit.NO_CODE
-    await market.done('tx hpc report-job-status JOB-3 --state failed --message "not today" --from alice')
-    assert (await market.run("query hpc job JOB-1 --watch")).exit_code == 0
-    refused = await market.run("query hpc job JOB-3 --watch")
+    await own_market.done('tx hpc report-job-status JOB-3 --state failed --message "not today" --from alice')
+    assert (await own_market.run("query hpc job JOB-1 --watch")).exit_code == 0
+    refused = await own_market.run("query hpc job JOB-3 --watch")
     assert (refused.exit_code, refused.stderr) == (Exit.REFUSED, "provd: JOB-3 failed: not today\n")
 
 
@@ -188,23 +212,23 @@ def test_a_strangers_text_stays_on_its_line() -> None:
     ]
 
 
-async def test_balances_and_transactions(market: Shop) -> None:
+async def test_balances_and_transactions(own_market: Shop) -> None:
     """What an account has; a transaction by the hash that `provd tx` printed."""
-    sent = await market.done("tx hpc update-cluster HPC-1 --name other --from alice --note hello -o json")
+    sent = await own_market.done("tx hpc update-cluster HPC-1 --name other --from alice --note hello -o json")
     document = json.loads(sent.stdout)
-    found = json.loads((await market.run(f"query tx {document['txhash']} -o json")).stdout)
+    found = json.loads((await own_market.run(f"query tx {document['txhash']} -o json")).stdout)
     assert (found["tx_response"]["height"], found["memo"], found["messages"][0]["name"]) == (
         document["height"],
         "hello",
         "other",
     )
-    assert "other" in (await market.run(f"query tx {document['txhash']}")).stdout
-    assert isinstance((await market.run(f"query tx {'0' * 64}")).exception, NotFound)
-    had = json.loads((await market.run(f"query bank balances {ADDRESSES['governor']} -o json")).stdout)[
+    assert "other" in (await own_market.run(f"query tx {document['txhash']}")).stdout
+    assert isinstance((await own_market.run(f"query tx {'0' * 64}")).exception, NotFound)
+    had = json.loads((await own_market.run(f"query bank balances {ADDRESSES['governor']} -o json")).stdout)[
         "balances"
     ]
     assert had == [{"denom": "uve", "amount": str(10**12)}, {"denom": "uvirt", "amount": str(10**12)}]
-    table = (await market.run(f"query bank balances {ADDRESSES['governor']}")).stdout
+    table = (await own_market.run(f"query bank balances {ADDRESSES['governor']}")).stdout
     assert table.splitlines()[0].split() == ["DENOM", "AMOUNT"]
 
 
@@ -217,6 +241,7 @@ async def test_balances_and_transactions(market: Shop) -> None:
         ("query tx ABC", "invalid transaction hash: 'ABC' must be 64 hex digits, as printed by `provd tx`"),
     ],
 )
+@SHARED
 async def test_what_can_be_nobodys_name(market: Shop, line: str, why: str) -> None:
     """An empty list would read as an answer."""
     error = (await market.run(line)).exception
@@ -224,6 +249,7 @@ async def test_what_can_be_nobodys_name(market: Shop, line: str, why: str) -> No
     assert str(error) == why
 
 
+@SHARED
 async def test_a_node_without_an_index(market: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """The job is told without its reports, and that they are missing; exit code 1."""
 

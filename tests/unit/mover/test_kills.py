@@ -129,7 +129,7 @@ async def test_killed_anywhere(tmp_path: Path) -> None:
     first = Kills(0)
     await story(Watched(tmp_path / "first"), first)
     assert first.calls > 100
-    for at in range(1, first.calls + 1, 3):
+    for at in range(1, first.calls + 1, 5):
         world = Watched(tmp_path / str(at))
         kills = Kills(at)
         await story(world, kills)
