@@ -5,7 +5,7 @@ import pytest
 from tests.faults import data_faults
 from tests.faults.run import chosen, play
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real
 
 
 async def test_the_quickest_faults() -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.lying_endpoints.lies import KINDS
 from tests.lying_endpoints.run import play
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real
 LIES = ("height +1,000,000", "false cancel", "invented job", "false inclusion")
 
 

@@ -25,7 +25,7 @@ from provider_daemon.ledger.ledger import Ledger
 from tests.observe.prometheus import Prometheus, start_prometheus
 from tests.waiting import until
 
-WAIT_SECONDS = 50  # seconds for what should happen soon
+WAIT_SECONDS = 120  # seconds for what should happen soon
 
 
 @dataclass(slots=True)

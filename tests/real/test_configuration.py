@@ -14,7 +14,7 @@ from provider_daemon.demo.market import order
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.job.state import State
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.real
 
 
 async def dry_run(stage: Environment) -> str:

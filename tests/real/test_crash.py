@@ -6,7 +6,7 @@ import pytest
 
 from tests.crash.run import crash
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.real
 
 
 async def test_twenty_kills() -> None:

@@ -15,7 +15,7 @@ from provider_daemon.demo.environment import PASSPHRASE_FILE, Environment
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.lab.site.site import Site
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.real
 
 # What this site of one machine cannot have (cgroups), what needs another release, inputs of this machine, and
 # an audit, which takes a minute.

@@ -7,7 +7,6 @@ from tests.e2e import cli
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.timeout(400)
 def test_life_cycle_billing_and_settlement() -> None:
     """Every balance is right to the uvirt after the whole life cycle.
 

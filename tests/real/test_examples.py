@@ -10,7 +10,6 @@ from tests.e2e.examples import play_all
 pytestmark = pytest.mark.real
 
 
-@pytest.mark.timeout(200)
 async def test_every_example_ends_with_its_results_on_disk(stage: Environment, tmp_path: Path) -> None:
     """One command from an empty directory, without the internet; the exit status is the job's."""
     assert await play_all(stage, tmp_path) == []

@@ -15,7 +15,7 @@ from provider_daemon.slurm.login import LoginError
 from provider_daemon.slurm.ssh import SshTransport
 from tests.real.sshd import TYPES, Sshd, sshd
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(60)]
+pytestmark = pytest.mark.real
 
 ECHO = "echo out; cat\n"
 CERTIFICATE = "HostCertificate {directory}/host_ed25519-cert.pub"

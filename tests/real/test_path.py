@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.timeout(300)
-
 
 async def run_demo(*arguments: str) -> dict[str, Any]:
     process = await asyncio.create_subprocess_exec(

@@ -30,7 +30,7 @@ from provider_daemon.slurm.pool_site import SlurmPoolSite
 from tests.fakes.chain import FakeClock
 from tests.waiting import until
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.real
 
 
 def site_of(stage: Environment) -> RealSite:

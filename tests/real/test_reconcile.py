@@ -10,7 +10,7 @@ from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.scenario import Scenario
 from provider_daemon.ledger.ledger import Ledger
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.real
 
 
 @pytest.fixture

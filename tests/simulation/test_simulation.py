@@ -18,7 +18,7 @@ POOL_SCHEDULES = 15
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_no_promise_breaks() -> None:
     """No promise breaks under kills, lost and late answers, late records and halted chains.
 

@@ -14,7 +14,7 @@ DOWN = (
     "#!/bin/sh\necho 'slurm_load error: Unable to contact slurm controller (connect failure)' >&2\nexit 1\n"
 )
 NO_FILE = Path("/nonexistent/provd.toml")  # of a daemon that is not asked to read it again
-PATIENCE = 30  # seconds that a test waits for what must come
+PATIENCE = 100  # seconds that a test waits for what must come
 
 
 def free_port() -> int:

@@ -34,7 +34,7 @@ DEPENDENT = {
 """room of tests/unit -> those of its tests that have to do with such texts; "": all"""
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 def test_everything_holds_in_other_words() -> None:
     """The tests of all that parks, explains, measures and shows pass with each such text in the source
     replaced."""

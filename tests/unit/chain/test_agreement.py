@@ -306,10 +306,10 @@ async def test_one_that_does_not_answer_holds_nobody_up(place: int) -> None:
 
         async def answered(reader: Reader) -> int:
             if reader is ask(slow):
-                await asyncio.sleep(60)
+                await asyncio.sleep(600)
             return 7
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             assert await chain.agreement.same("something", answered) == 7
             assert await chain.agreement.same("something", answered) == 7
         assert chain.endpoints.is_outvoted(slow) is (place == 0)

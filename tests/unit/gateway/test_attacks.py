@@ -377,11 +377,11 @@ async def test_a_slow_upload(running: Running, monkeypatch: pytest.MonkeyPatch) 
 
     async def slowly() -> AsyncIterator[bytes]:
         yield CONTENT[:10]
-        await asyncio.sleep(5)
+        await asyncio.sleep(60)
 
     began = time.monotonic()
     assert await running.refusal("PATCH", UPLOAD, headers=part(0), data=slowly()) == (408, "too_slow")
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 40
     assert (await running.ask("HEAD", UPLOAD))[2]["Upload-Offset"] == "10"
 
 
@@ -394,7 +394,7 @@ async def test_a_trickle(running: Running, monkeypatch: pytest.MonkeyPatch) -> N
             yield b"x"
             await asyncio.sleep(0.05)
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await running.refusal("PATCH", UPLOAD, headers=part(0), data=trickle()) == (408, "too_slow")
 
 

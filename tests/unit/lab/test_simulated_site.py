@@ -136,7 +136,6 @@ async def test_two_at_once() -> None:
         assert Path(str(one.ssh["key_file"])).stat().st_mode & 0o077 == 0
 
 
-@pytest.mark.timeout(30)
 @pytest.mark.parametrize("turns", range(5))
 async def test_a_stop_that_meets_a_poke(turns: int) -> None:
     """The site stops at whatever moment it is told to, also in the very turn of the event loop in which

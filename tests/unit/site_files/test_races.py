@@ -30,7 +30,6 @@ REPLACEMENTS: dict[str, Callable[[Path, Path], object]] = {
 
 
 @pytest.mark.parametrize("kind", REPLACEMENTS)
-@pytest.mark.timeout(10)
 def test_after_the_check(root: Path, secret: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
     """What replaces a checked file is not opened, or is checked again; the open does not block."""
     (root / "a").write_bytes(b"own")

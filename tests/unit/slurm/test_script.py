@@ -276,11 +276,11 @@ def test_a_program_that_ignores_its_limit_is_killed(tmp_path: Path) -> None:
     stubborn = (
         sys.executable,
         "-c",
-        "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(20)",
+        "import signal,time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(200)",
     )
     began = time.monotonic()
     done = run(replace(BATCH, argv=stubborn, wall_seconds=1, kill_after=1), tmp_path)
-    assert (done.returncode, time.monotonic() - began < 10) == (-9, True)
+    assert (done.returncode, time.monotonic() - began < 100) == (-9, True)
 
 
 @pytest.mark.parametrize("change", [{"argv": ("echo", "\udc80")}, {"environment": (("A", "\ud800"),)}])

@@ -219,6 +219,7 @@ SIZED = head("200 OK", {"Content-Length": str(len(BODY))})
 CHUNKED = head("200 OK", {"Transfer-Encoding": "chunked"})
 BOMB = gzip.compress(bytes(10**7))
 HASTY = Limits(connect=1.0, answer=0.3, idle=0.3, slow=0.2, slow_bytes=1000, total=3600.0)
+PATIENT = Limits(connect=60.0, answer=60.0, idle=60.0, slow=60.0, total=3600.0)
 
 SERVED: dict[str, tuple[Handler, InputRefusal | None]] = {
     "endless body": (endless(OK, bytes(65536)), InputRefusal.WRONG_SIZE),
@@ -261,7 +262,7 @@ SERVED: dict[str, tuple[Handler, InputRefusal | None]] = {
 @pytest.mark.parametrize(("handler", "reason"), SERVED.values(), ids=SERVED)
 async def test_served(tls: Authority, handler: Handler, reason: InputRefusal | None) -> None:
     """The fetch ends with an error, and never passes on more bytes than were declared."""
-    caught, received = await attempt(tls, handler)
+    caught, received = await attempt(tls, handler, limits=PATIENT if reason else HASTY)
     assert getattr(caught, "reason", None) is reason
     assert isinstance(caught, InputRefused if reason else Transient)
     assert received <= len(BODY)
@@ -269,17 +270,19 @@ async def test_served(tls: Authority, handler: Handler, reason: InputRefusal | N
 
 async def test_endless_body_without_declared_size(tls: Authority) -> None:
     """Without size_bytes the site's limit for an input ends the fetch."""
-    caught, received = await attempt(tls, endless(OK, bytes(65536)), size=None)
+    caught, received = await attempt(tls, endless(OK, bytes(65536)), size=None, limits=PATIENT)
     assert isinstance(caught, InputRefused)
     assert caught.reason is InputRefusal.TOO_LARGE
     assert received <= 10**7
 
 
-async def attempt(tls: Authority, handler: Handler, size: int | None = len(BODY)) -> tuple[ProvdError, int]:
+async def attempt(
+    tls: Authority, handler: Handler, *, size: int | None = len(BODY), limits: Limits
+) -> tuple[ProvdError, int]:
     """Returns the error, and how many bytes were passed on before it."""
     parts: list[bytes] = []
     async with serve({"/f": handler}, tls.server()) as far:
-        http = Http(policy(f"localhost:{far.port}"), ca_file=str(tls.ca), limits=HASTY)
+        http = Http(policy(f"localhost:{far.port}"), ca_file=str(tls.ca), limits=limits)
         with pytest.raises(ProvdError) as caught:
             await collect(fetch(http, web_input(far.url("/f"), size=size)), parts.append)
     return caught.value, sum(map(len, parts))
