@@ -2,6 +2,7 @@
 with it."""
 
 import ast
+import itertools
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -54,18 +55,22 @@ def test_commands_exist(path: Path) -> None:
 
 def check_command(words: list[str]) -> None:
     command = PROVD
-    for word in words:
+    remaining = itertools.takewhile(lambda word: word not in (">", "2>", "|"), words)
+    for word in remaining:
         subcommands = getattr(command, "commands", {})
         if subcommands and not word.startswith("-"):
             assert word in subcommands, f"provd {' '.join(words)}: {word} is no command"
             command = subcommands[word]
         elif word.startswith("-") and word != "-":
-            options = {"--help"} | {
-                option
+            flags = {"--help": True} | {
+                option: getattr(parameter, "is_flag", False)
                 for parameter in command.params
                 for option in [*parameter.opts, *parameter.secondary_opts]
             }
-            assert word in options, f"provd {' '.join(words)}: no option {word}"
+            name, _, value = word.partition("=")
+            assert name in flags, f"provd {' '.join(words)}: no option {name}"
+            if subcommands and not flags[name] and not value:
+                next(remaining)  # the option's value
 
 
 @pytest.mark.parametrize("path", PAGES, ids=ids)
