@@ -20,7 +20,7 @@ from tests.expect import Wrong
 
 PAGES = ("docs/install.md", "docs/first-job.md")
 PORTS = (9090, 9464)  # the default ports of the devnet and the daemon
-LIMIT_SECONDS = 600
+LIMIT_SECONDS = 1200
 _END = "provd-docs-command-ended"
 _REPORTED = re.compile(r"^JOB-1 completed +verified  tx [0-9A-F]{64}$", re.MULTILINE)
 
