@@ -16,7 +16,7 @@ slurm: .venv/.ready
 slurm-or-not: .venv/.ready
 	@tools/bootstrap slurm || echo "going on with the simulated site"
 
-demo: slurm-or-not ## Run fifteen jobs from the chain through real SLURM and back, in under three minutes
+demo: slurm-or-not ## Run eighteen jobs from the chain through real SLURM and back, in under three minutes
 	@.venv/bin/provd demo
 
 .PHONY: test-tools observe-tools

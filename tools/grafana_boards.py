@@ -110,6 +110,13 @@ CHAIN = Board(
                 ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}"),
             ),
             graph(
+                "Accepted per day",
+                "short",
+                ("sum by (denom) (increase(provd_estimated_total[1d]))", "at most {{denom}}"),
+                ("sum by (denom) (increase(provd_escrowed_total[1d]))", "in escrow {{denom}}"),
+            ),
+            graph("Chain settlement", "short", ("provd_chain_settlement", "{{settlement}}")),
+            graph(
                 "Fees per day",
                 "short",
                 ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}"),

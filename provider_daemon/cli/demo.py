@@ -1,4 +1,4 @@
-"""`provd demo`: fifteen jobs end to end on this machine, in less than three minutes."""
+"""`provd demo`: eighteen jobs end to end on this machine, in less than three minutes."""
 
 import json
 import sys
@@ -31,7 +31,7 @@ def demo(
         bool, typer.Option("--simulated", help="Use the simulated site even if SLURM is installed.")
     ] = False,
 ) -> None:
-    """Start SLURM and a chain, run the daemon, submit fifteen jobs, and show their results."""
+    """Start SLURM and a chain, run the daemon, submit eighteen jobs, and show their results."""
     import asyncio
 
     if queries not in ("none", "published", "all"):

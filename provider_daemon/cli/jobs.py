@@ -29,7 +29,8 @@ def list_jobs(
     ] = "",
     output: AsText = Text.TEXT,
 ) -> None:
-    """List the newest jobs: state, state on chain, SLURM job id, and why a job waits or how it ended."""
+    """List the newest jobs: state, state on chain, SLURM job id, the most that each can cost,
+    its escrow and its bill, and why a job waits or how it ended."""
     import json
     from dataclasses import asdict
 
@@ -47,9 +48,11 @@ def list_jobs(
     if output is Text.JSON:
         typer.echo(json.dumps([asdict(job) for job in reversed(found)], indent=1))
         return
-    typer.echo(f"{'JOB':<12} {'STATE':<10} {'REPORTED':<10} {'SLURM':<10} NOTE")
+    row = "{:<12} {:<10} {:<10} {:<10} {:>12} {:>12} {:>12} {}".format
+    typer.echo(row("JOB", "STATE", "REPORTED", "SLURM", "ESTIMATE", "ESCROW", "BILL", "NOTE"))
     for job in reversed(found):
-        typer.echo(f"{job.job_id:<12} {job.state:<10} {job.reported:<10} {job.slurm_id or '-':<10} {job.why}")
+        amounts = ["-" if each is None else each for each in (job.estimate, job.escrowed, job.bill)]
+        typer.echo(row(job.job_id, job.state, job.reported, job.slurm_id or "-", *amounts, job.why))
 
 
 @app.command(epilog=example("provd job explain JOB-1"))
@@ -57,6 +60,7 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     """Print a job's whole timeline. It shows chain, submission, SLURM, usage, reports and transactions, in
     order of time."""
     from provider_daemon.ledger.timeline import timeline, unsent, when
+    from provider_daemon.status.job_price import price_line
 
     ledger = _open(config)
     found = ledger.job(job) or ledger.dropped_job(job)
@@ -70,6 +74,7 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     )
     for line in _disputed(ledger, job):
         typer.echo(line)
+    typer.echo(price_line(found))
     for entry in timeline(ledger, found, job):
         typer.echo(f"{when(entry.at)}  {entry.what:<18} {printable(entry.detail)}")
     for report in unsent(ledger, job):

@@ -168,6 +168,17 @@ class PoolConfig(_Strict):
     quarantine_hours: float = Field(default=24.0, ge=0, le=8760)
 
 
+class PaymentConfig(_Strict):
+    """What must cover a job's estimate, the most that it can cost, before the job is accepted.
+
+    `mode`: escrow, an agreed price, nothing, or with "auto" escrow where the chain holds it and elsewhere an
+    agreed price. `share`: the part of the estimate that must be covered.
+    """
+
+    mode: Literal["auto", "escrow", "agreed-price", "none"] = "auto"
+    share: float = Field(default=1.0, gt=0, le=1)
+
+
 class ClusterDataConfig(_Strict):
     """Retention and limits of job directories on one cluster; 0 means no limit.
 
@@ -219,6 +230,7 @@ class ClusterConfig(_Strict):
     limits: LimitsConfig = LimitsConfig()
     images: list[ImageConfig] = []
     templates: TemplatesConfig = TemplatesConfig()
+    payment: PaymentConfig = PaymentConfig()
     data: ClusterDataConfig = ClusterDataConfig()
     catalogue: CatalogueConfig = CatalogueConfig()
 

@@ -11,6 +11,7 @@ from provider_daemon.job.admission import Image, Limits, Program, SitePolicy
 from provider_daemon.job.containment import Containment, Launcher
 from provider_daemon.job.customer_limits import CustomerLimits, CustomerPolicy
 from provider_daemon.job.data import DataPolicy
+from provider_daemon.job.payment import PaymentMode, PaymentPolicy
 from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Spec
 from provider_daemon.loops.cluster import PoolPolicy, ServedCluster
@@ -90,6 +91,7 @@ def served_cluster(
         data=data,
         customers=customer_policy(customers or CustomersConfig()),
         pool=_pool(cluster),
+        payment=PaymentPolicy(PaymentMode(cluster.payment.mode), str(cluster.payment.share)),
         site=SitePolicy(
             images=tuple(map(_image, cluster.images)),
             limits=Limits(

@@ -1,15 +1,27 @@
-"""The demo's fifteen jobs: what each requests, and how it must end."""
+"""The demo's eighteen jobs: what each requests, and how it must end."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
+from provider_daemon.job.pricing import DENOM, Pricing
 from provider_daemon.job.state import State
 
 IMAGE = "docker.io/library/alpine:3"
 QUEUES = ("standard", "gpu")
-MAX_PRICE = 1_000_000  # uvirt that each job puts into escrow
+QUEUE_MULTIPLIERS = {"standard": "1", "gpu": "1.5"}
+# of the demo's offering, in uvirt: none is a default rate, so that a bill shows which prices it follows
+PRICES = Pricing(
+    cpu_core_hour="12000",
+    memory_gb_hour="6000",
+    gpu_hour="120000",
+    node_hour="60000",
+    minimum_charge="500",
+    currency="uvirt",
+)
+MAX_PRICE = 1_000_000  # uvirt that a job puts into escrow: more than any of them can cost
+WORST = 12_997  # uvirt that a job of one core, 1 GB and one node can cost in ten minutes
 # the file that a hostile string creates if a shell ever interprets it as code
 MARKER = "PWNED"
 ATTACK = f"$(touch {MARKER});`touch {MARKER}`;'\"|touch {MARKER}&\\"
@@ -40,6 +52,12 @@ class DemoJob:
     cancelled_by_customer: bool = False
     references: tuple[types_pb2.DataReference, ...] = ()
     outputs_pointer: str = ""
+    price: tuple[tuple[str, int], ...] = ((DENOM, MAX_PRICE),)
+
+    @property
+    def escrowed(self) -> int:
+        """What the chain holds for the job, in uvirt."""
+        return sum(amount for denom, amount in self.price if denom == DENOM)
 
     @property
     def reaches_slurm(self) -> bool:
@@ -66,7 +84,7 @@ class DemoJob:
             data_references=self.references,
             encrypted_outputs_pointer=self.outputs_pointer,
             max_runtime_seconds=self.max_runtime_seconds,
-            max_price=[Coin(denom="uvirt", amount=str(MAX_PRICE))],
+            max_price=[Coin(denom=denom, amount=str(amount)) for denom, amount in self.price],
         )
 
 
@@ -127,6 +145,7 @@ def demo_jobs(
             for number in (1, 2, 3)
         ),
         *data_jobs(inputs, outputs_pointer),
+        *unpaid_jobs(),
     )
 
 
@@ -145,4 +164,16 @@ def data_jobs(inputs: Mapping[str, types_pb2.DataReference], outputs_pointer: st
             outputs_pointer=outputs_pointer,
         ),
         DemoJob("input from IPFS", 0, State.COMPLETED, 0, arguments=count, references=(inputs["ipfs"],)),
+    )
+
+
+def unpaid_jobs() -> tuple[DemoJob, ...]:
+    """Returns the jobs that are refused because nothing, or too little, is held for them."""
+    return tuple(
+        DemoJob(title, customer, State.FAILED, None, arguments=shell("true"), price=price)
+        for title, customer, price in (
+            ("without a price", 0, ()),
+            ("price too low", 1, ((DENOM, 5),)),
+            ("price in another denom", 0, (("uve", MAX_PRICE),)),
+        )
     )

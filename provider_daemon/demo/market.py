@@ -10,7 +10,7 @@ from provider_daemon.chain.job_names import job_name
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.clock import SystemClock
 from provider_daemon.demo.accounts import Account, new_key, responses
-from provider_daemon.demo.jobs import QUEUES, DemoJob
+from provider_daemon.demo.jobs import PRICES, QUEUE_MULTIPLIERS, QUEUES, DemoJob
 from provider_daemon.demo.processes import Process
 from provider_daemon.job.spec import Spec
 
@@ -140,7 +140,12 @@ async def open_shop(provider: Account, gateway: str = "") -> None:
         )
     )
     queues = [
-        types_pb2.QueueOption(partition_name=name, display_name=name, max_nodes=NODES, price_multiplier="1.0")
+        types_pb2.QueueOption(
+            partition_name=name,
+            display_name=name,
+            max_nodes=NODES,
+            price_multiplier=QUEUE_MULTIPLIERS[name],
+        )
         for name in QUEUES
     ]
     await provider.send(
@@ -153,7 +158,12 @@ async def open_shop(provider: Account, gateway: str = "") -> None:
             name="standard",
             queue_options=queues,
             pricing=types_pb2.HPCPricing(
-                cpu_core_hour_price="10000", currency="uvirt", minimum_charge="10000"
+                cpu_core_hour_price=PRICES.cpu_core_hour,
+                memory_gb_hour_price=PRICES.memory_gb_hour,
+                gpu_hour_price=PRICES.gpu_hour,
+                base_node_hour_price=PRICES.node_hour,
+                minimum_charge=PRICES.minimum_charge,
+                currency=PRICES.currency,
             ),
             max_runtime_seconds=86400,
             supports_custom_workloads=True,

@@ -5,10 +5,16 @@ from dataclasses import asdict, dataclass, field
 from provider_daemon.chain import evidence_check
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
-from provider_daemon.demo.jobs import MAX_PRICE, DemoJob
+from provider_daemon.demo.jobs import PRICES, QUEUE_MULTIPLIERS, WORST, DemoJob
 from provider_daemon.demo.market import CHAIN_ID, Market
 from provider_daemon.devnet.bank import ESCROW_ADDRESS, PLATFORM_ADDRESS
+from provider_daemon.job.pricing import DENOM
 from provider_daemon.job.state import TERMINAL, State
+from provider_daemon.money.bill import bill
+from provider_daemon.money.documents import read_use
+from provider_daemon.money.pricing import price_rules
+from provider_daemon.money.quantities import node_hours_seen
+from provider_daemon.money.rules import DEFAULT
 
 
 @dataclass(slots=True)
@@ -84,7 +90,7 @@ async def _read_reports(market: Market, verdict: JobVerdict, record: evidence_ch
 
 
 async def _read_settlement(market: Market, verdict: JobVerdict, record: types_pb2.HPCJob) -> None:
-    verdict.escrowed = sum(int(coin.amount) for coin in record.agreed_price)
+    verdict.escrowed = sum(int(coin.amount) for coin in record.agreed_price if coin.denom == DENOM)
     accounting = await market.chain.query.job_accounting(verdict.job_id)
     if accounting is None:
         return
@@ -124,11 +130,26 @@ def _problems(job: DemoJob, verdict: JobVerdict) -> list[str]:
         wrong.append("the signature of its final report is invalid")
     if len({report.state for report in verdict.reports}) != len(verdict.reports):
         wrong.append("a state was reported more than once")
-    if not verdict.settled or verdict.escrowed != MAX_PRICE:
+    if not verdict.settled or verdict.escrowed != job.escrowed:
         wrong.append("not settled")
+    if (due := _due(job, verdict)) != verdict.bill:
+        wrong.append(f"was billed {verdict.bill} uvirt, the offering's prices give {due} uvirt")
+    missing = WORST - job.escrowed
+    if missing > 0 and not verdict.message.startswith(f"{missing}{DENOM} are missing"):
+        wrong.append(f"the reason does not name the missing {missing}{DENOM}")
     if job.state is State.FAILED and job.exit_code is None and (verdict.bill or not verdict.message):
         wrong.append("never ran, but was billed or got no reason")
     return wrong
+
+
+def _due(job: DemoJob, verdict: JobVerdict) -> int:
+    """Returns the bill of the settled usage by the prices of the demo's offering."""
+    rules = price_rules(DEFAULT, PRICES, QUEUE_MULTIPLIERS.get(job.queue, ""))
+    usage = read_use(verdict.usage).usage
+    # of a job that its customer cancels the chain computes the usage, with decimal node-hours
+    node_hours = node_hours_seen(usage, rules.granularity_seconds) if job.cancelled_by_customer else None
+    gpu_type = "nvidia-a100" if job.gpus else ""
+    return bill(usage, gpu_type, job.escrowed, node_hours=node_hours, rules=rules).total
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from provider_daemon.chain.heights import LAG_BLOCKS
 from provider_daemon.chain.probe import EndpointReport
 from provider_daemon.doctor.facts import ChainFacts
 from provider_daemon.doctor.finding import Finding, fail, judge, known, ok, skipped, warn
+from provider_daemon.job.payment import SETTLES_NOTHING, ChainSettlement
 
 AHEAD_SECONDS = 5.0  # a block's time is never later than now on an honest clock
 
@@ -149,6 +150,19 @@ def index(chain: ChainFacts) -> Finding:
             "other signers"
         ),
     )
+
+
+def settlement(chain: ChainFacts) -> Finding:
+    """The chain holds the prices of jobs in escrow and settles their bills."""
+    found = known(chain.settlement)
+    if found is ChainSettlement.PROMISE:
+        return warn(
+            SETTLES_NOTHING,
+            "collect what customers owe outside the chain, or refuse all jobs with clusters.payment.mode = "
+            '"escrow" until the chain holds escrow',
+        )
+    held = found is ChainSettlement.ESCROW
+    return ok("the chain holds escrow" if held else "not known yet: no job with a price is on chain")
 
 
 def gas_price(chain: ChainFacts) -> Finding:

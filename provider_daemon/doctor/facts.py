@@ -11,6 +11,7 @@ from provider_daemon.config.customers import CustomersConfig
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.encryption.watch import OwnKey
+from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ports import Cluster, ConnectOutcome, Node, Offering
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
@@ -130,8 +131,8 @@ class SiteFacts:
 class ChainFacts:
     """`quorum` is how many endpoints must agree. `indexed` is whether transactions are found by their hash.
 
-    `wired` are the Query RPCs that are served, out of `rpcs`. `store` is whether the raw store answers. `now`
-    is this host's clock when the facts were gathered.
+    `settlement` is what the newest job records show. `wired` are the Query RPCs that are served, out of
+    `rpcs`. `store` is whether the raw store answers. `now` is this host's clock when the facts were gathered.
     """
 
     chain_id: str
@@ -144,6 +145,7 @@ class ChainFacts:
     gas_price: float | Unknown
     quorum: int = 1
     indexed: bool | Unknown = True
+    settlement: ChainSettlement | Unknown = ChainSettlement.ESCROW
 
 
 @dataclass(frozen=True, slots=True)

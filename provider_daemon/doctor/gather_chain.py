@@ -17,6 +17,8 @@ from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import ChainFacts, Offered, Parameters
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.errors import Refused
+from provider_daemon.job.payment import ChainSettlement, newest_settlement
+from provider_daemon.loops.chain_settlement import newest_jobs
 from provider_daemon.ports import Clock
 
 
@@ -35,11 +37,12 @@ async def gather(config: ChainConfig, looker: Deadline, clock: Clock) -> ChainAn
     nobody = cause(config.id, tuple(endpoints))
     missing = Unknown("no endpoint is usable", nobody) if nobody else None
     client = GrpcChain(config.id, _good(endpoints, config.id), clock)
-    wired, indexed, counter, price = await asyncio.gather(
+    wired, indexed, counter, price, settlement = await asyncio.gather(
         looker(lambda: _wired(client), missing),
         looker(lambda: _indexed(client), missing),
         looker(client.job_counter, missing),
         looker(lambda: client.gas_price(config.fee_denom), missing),
+        looker(lambda: _settlement(client), missing),
     )
     facts = ChainFacts(
         chain_id=config.id,
@@ -51,6 +54,7 @@ async def gather(config: ChainConfig, looker: Deadline, clock: Clock) -> ChainAn
         store=missing or not isinstance(counter, Unknown),
         gas_price=price if isinstance(price, Unknown) else float(price),
         indexed=indexed,
+        settlement=settlement,
         quorum=config.quorum or len(config.endpoints) // 2 + 1,
     )
     return ChainAnswers(facts, client, missing)
@@ -60,6 +64,11 @@ def _good(endpoints: Sequence[EndpointReport], chain_id: str) -> list[str]:
     return [
         each.url for each in endpoints if not each.problem and not each.syncing and each.chain_id == chain_id
     ]
+
+
+async def _settlement(client: GrpcChain) -> ChainSettlement:
+    """Reads the newest job records; one that cannot be read shows nothing."""
+    return newest_settlement(await newest_jobs(client, await client.job_counter()))
 
 
 async def _wired(client: GrpcChain) -> frozenset[str]:

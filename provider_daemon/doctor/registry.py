@@ -78,6 +78,7 @@ CHECKS: tuple[Check, ...] = (
             "chain-queries": chain_checks.queries,
             "chain-index": chain_checks.index,
             "chain-gas-price": chain_checks.gas_price,
+            "chain-settlement": chain_checks.settlement,
         },
     ),
     *_checks(

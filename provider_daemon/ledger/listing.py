@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.ledger import customers, figures
+from provider_daemon.job.payment import ChainSettlement
+from provider_daemon.ledger import customers, figures, meta
 from provider_daemon.ledger.books import Unpaid, unpaid
 from provider_daemon.ledger.disputes import KnownDispute, still_open
 from provider_daemon.ledger.ledger import Ledger
@@ -37,6 +38,7 @@ class Rows:
     held: tuple[customers.HeldCustomer, ...] = ()
     disputes: tuple[KnownDispute, ...] = ()
     unpaid: tuple[Unpaid, ...] = ()
+    settlement: ChainSettlement = ChainSettlement.UNKNOWN
 
 
 def read(ledger: Ledger) -> Rows:
@@ -52,6 +54,7 @@ def read(ledger: Ledger) -> Rows:
         held=customers.held(ledger),
         disputes=tuple(still_open(ledger)[:FEW]),
         unpaid=tuple(unpaid(ledger)),
+        settlement=ledger.get(meta.SETTLEMENT),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.ledger import audit_summary
 from provider_daemon.ledger import pause as pauses
 from provider_daemon.ledger.audit_summary import AuditSummary
@@ -43,6 +44,9 @@ NEXT_JOB = Key("next_job", int, 1)  # number of the first job that intake has no
 SERVED = Key("served", str, "")  # ids of the clusters served when it read them, sorted, separated by spaces
 CANCELS_HEIGHT: Key[int | None] = Key("cancels_height", int, None)  # block up to which cancels were read
 SWEPT_AT = Key("swept_at", float, NEVER)  # when intake last began to read every open job from the chain
+SETTLEMENT = Key(
+    "chain_settlement", ChainSettlement, ChainSettlement.UNKNOWN
+)  # as the newest job records show
 CHAIN_AHEAD = Key("chain_ahead", float, 0.0)  # seconds by which the newest block was ahead of our clock then
 
 # --- the audit log ---

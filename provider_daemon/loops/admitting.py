@@ -19,12 +19,16 @@ from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.lifecycle import Job, wall_limit
 from provider_daemon.job.maintenance import in_the_way, refusal
+from provider_daemon.job.payment import check_payment
 from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear
 from provider_daemon.job.spec import ChainJob, Spec, reduced
 from provider_daemon.job.state import ENDED_BY_CHAIN, TERMINAL, State
 from provider_daemon.ledger import maintenance, meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
+from provider_daemon.money.estimate import worst_bill
+from provider_daemon.money.pricing import price_rules
+from provider_daemon.money.rules import DEFAULT
 from provider_daemon.ports import Chain, Clock, Offering
 from provider_daemon.text import cut
 
@@ -78,11 +82,14 @@ class JobAdmission:
             return refused(job, unwanted)
         try:
             offering = await self._offering(spec.offering_id)
+            job = priced(job, record, offering)
             _check_data(spec, served)
             await self._check_identity(spec, offering)
+            program = admit(spec, terms(offering), self._site(served))
             if record.state is State.PENDING:  # others were accepted before
                 self._check_maintenance(job)
-            return replace(job, program=admit(spec, terms(offering), self._site(served)))
+                self._check_payment(job, record, served)
+            return replace(job, program=program)
         except Inadmissible as reason:
             return refused(job, str(reason)) if record.state is State.PENDING else job
 
@@ -118,6 +125,12 @@ class JobAdmission:
         if window := in_the_way(windows, spec.resources.nodes, spec.max_runtime_seconds, now):
             raise Inadmissible(refusal(window, spec.max_runtime_seconds, now))
 
+    def _check_payment(self, job: Job, record: ChainJob, served: ServedCluster) -> None:
+        """Raises Inadmissible unless the job is paid for as the site requires it."""
+        assert job.estimate is not None
+        settlement = self._ledger.get(meta.SETTLEMENT)
+        check_payment(served.payment, settlement, record, job.pricing.denom, job.estimate)
+
     def _site(self, served: ServedCluster) -> SitePolicy:
         """Returns the site's policy with the number of nodes that the last heartbeat counted."""
         return replace(served.site, nodes=self._ledger.get(meta.node_count(served.cluster_id)))
@@ -127,6 +140,22 @@ def _check_data(spec: Spec, served: ServedCluster) -> None:
     """Raises Inadmissible for a job that needs a data mover where there is none."""
     if brings_data(spec) and served.data is None:
         raise Inadmissible("this provider accepts no input data: submit without data references and pointers")
+
+
+def priced(job: Job, record: ChainJob, offering: Offering) -> Job:
+    """Returns the job with the prices of its offering, the most that it can cost, and what covers it."""
+    spec, pricing = job.spec, offering.pricing
+    multiplier = offering.price_multiplier(spec.queue)
+    rules = price_rules(DEFAULT, pricing, multiplier)
+    return replace(
+        job,
+        pricing=pricing,
+        price_multiplier=multiplier,
+        repriced=offering.updated_ns > spec.created_ns,
+        estimate=worst_bill(spec.resources, spec.max_runtime_seconds, spec.data, rules).total,
+        agreed=record.agreed(pricing.denom),
+        escrowed=record.escrowed(pricing.denom),
+    )
 
 
 def refused(job: Job, reason: str) -> Job:

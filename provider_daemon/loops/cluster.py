@@ -13,6 +13,7 @@ from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.images import image_directory
 from provider_daemon.job.leases import needs_user
 from provider_daemon.job.lifecycle import Job, kill_after
+from provider_daemon.job.payment import PaymentPolicy
 from provider_daemon.job.site_root import is_job_directory, site_root
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.slurm.launchers import Launch, LaunchFacts, launch
@@ -58,6 +59,7 @@ class ServedCluster:
     data: DataPolicy | None = None
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     pool: PoolPolicy | None = None
+    payment: PaymentPolicy = field(default_factory=PaymentPolicy)
 
     def lacks_user(self, job: Job) -> bool:
         """Returns whether the job must wait for a Unix user of its customer before it is submitted."""

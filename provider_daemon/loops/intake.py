@@ -20,6 +20,7 @@ from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops import chain_identity
 from provider_daemon.loops.admitting import JobAdmission
+from provider_daemon.loops.chain_settlement import SettlementWatch
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.customer_gate import AdmissionBatch, CustomerGate
 from provider_daemon.loops.job_records import JobRecords
@@ -64,6 +65,7 @@ class Intake:
         self._job_records = JobRecords(ledger, chain, clock)
         self._admission = JobAdmission(ledger, chain, served_clusters, clock)
         self._gate = CustomerGate(ledger, served_clusters, self._ongoing)
+        self._settlement = SettlementWatch(ledger, chain)
         self._swept_at = 0.0
         self._vouched = False  # the chain knew one of the ledger's jobs at the last sweep
         self._behind_since: float | None = None
@@ -83,6 +85,8 @@ class Intake:
 
     async def _new_jobs(self) -> None:
         end = await self._chain.job_counter()
+        if self._sweep_due():
+            await self._settlement.examine(end)
         first = self._first_unseen()
         again = (
             [job_id for job_id in self._ledger.quarantined() if _number(job_id) < end]

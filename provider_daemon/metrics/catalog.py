@@ -213,9 +213,26 @@ WALLET_RUNWAY = _gauge(
 )
 BILLED = _counter(
     "provd_billed_total",
-    "Amount billed for jobs with a confirmed final report (docs/billing.md), in units of the denom.",
+    "Amount billed for jobs with a confirmed final report, at most their escrow, in units of the denom.",
     "cluster",
     "denom",
+)
+ESTIMATED = _counter(
+    "provd_estimated_total",
+    "The most that accepted jobs can cost by their offerings' prices, in units of the denom.",
+    "cluster",
+    "denom",
+)
+ESCROWED = _counter(
+    "provd_escrowed_total",
+    "Amount in escrow of jobs when they were accepted, in units of the denom.",
+    "cluster",
+    "denom",
+)
+CHAIN_SETTLEMENT = _gauge(
+    "provd_chain_settlement",
+    "What the chain does with the agreed price of a job: 1 for escrow, promise or unknown, 0 for the others.",
+    "settlement",
 )
 UNSETTLED = _gauge(
     "provd_unsettled",
@@ -417,7 +434,17 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         FEES,
         GAS_PRICE,
     ),
-    "Money": (WALLET_BALANCE, WALLET_RUNWAY, BILLED, UNSETTLED, UNPAID, DISPUTES),
+    "Money": (
+        WALLET_BALANCE,
+        WALLET_RUNWAY,
+        ESTIMATED,
+        ESCROWED,
+        BILLED,
+        UNSETTLED,
+        UNPAID,
+        CHAIN_SETTLEMENT,
+        DISPUTES,
+    ),
     "Chain": (CHAIN_HEIGHT, CHAIN_BLOCK_TIME, CHAIN_ENDPOINT, CHAIN_CALLS, CHAIN_ERRORS, CHAIN_SUCCESS),
     "SLURM": (
         SLURM_DURATION,

@@ -9,12 +9,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
+from provider_daemon.job.payment import ChainSettlement
+from provider_daemon.job.pricing import DENOM
 from provider_daemon.ledger import books, customers, disputes, figures, meta
 from provider_daemon.ledger.leases import open_leases
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
-from provider_daemon.metrics.ledger import BILLING_DENOM, value
+from provider_daemon.metrics.ledger import value
 from provider_daemon.metrics.meters import Meters, metric
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock, ConnectOutcome, EndpointState
@@ -108,7 +110,7 @@ class Parts:
 class DaemonCollector(Collector):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._values: dict[str, tuple[str, int]] = {}
+        self._values: dict[str, tuple[str, str, int]] = {}
 
     def collect(self) -> Iterator[Metric]:
         """Yields every family of the catalog, also those without a value."""
@@ -125,6 +127,7 @@ class DaemonCollector(Collector):
         yield self._paused()
         yield self._pool()
         yield self._unsettled()
+        yield self._settlement()
         yield from self._outbox()
         yield from self._endpoints()
         yield metric(
@@ -188,11 +191,9 @@ class DaemonCollector(Collector):
         return metric(catalog.DISPUTES, counts.items())
 
     def _unpaid(self) -> Metric:
-        sums = {
-            (cluster, BILLING_DENOM, word): 0.0 for cluster in self._parts.clusters for word in catalog.NO_YES
-        }
+        sums = {(cluster, DENOM, word): 0.0 for cluster in self._parts.clusters for word in catalog.NO_YES}
         for row in books.unpaid(self._parts.ledger):
-            sums[row.cluster_id, BILLING_DENOM, catalog.NO_YES[row.disputed]] = float(row.total)
+            sums[row.cluster_id, DENOM, catalog.NO_YES[row.disputed]] = float(row.total)
         return metric(catalog.UNPAID, sums.items())
 
     def _paused(self) -> Metric:
@@ -211,17 +212,20 @@ class DaemonCollector(Collector):
         """Reads each ended job once: its value no longer changes."""
         ended = figures.ended_unconfirmed(self._parts.ledger)
         self._values = {job_id: self._values.get(job_id) or self._value(job_id) for job_id in ended}
-        sums = dict.fromkeys(self._parts.clusters, 0.0)
-        for cluster, amount in self._values.values():
-            sums[cluster] = sums.get(cluster, 0.0) + amount
-        return metric(
-            catalog.UNSETTLED, [((cluster, BILLING_DENOM), amount) for cluster, amount in sums.items()]
-        )
+        sums = {(cluster, DENOM): 0.0 for cluster in self._parts.clusters}
+        for cluster, denom, amount in self._values.values():
+            sums[cluster, denom] = sums.get((cluster, denom), 0.0) + amount
+        return metric(catalog.UNSETTLED, sums.items())
 
-    def _value(self, job_id: str) -> tuple[str, int]:
+    def _settlement(self) -> Metric:
+        found = self._parts.ledger.get(meta.SETTLEMENT)
+        rows = [((kind.value,), float(kind is found)) for kind in ChainSettlement]
+        return metric(catalog.CHAIN_SETTLEMENT, rows)
+
+    def _value(self, job_id: str) -> tuple[str, str, int]:
         job = self._parts.ledger.job(job_id)
         assert job is not None
-        return job.spec.cluster_id, value(job)
+        return job.spec.cluster_id, job.pricing.denom, value(job)
 
     def _outbox(self) -> Iterator[Metric]:
         rows = self._parts.ledger.count_waiting()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.pricing import DENOM
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger import sending
 from provider_daemon.ledger.event_kind import EventKind
@@ -20,7 +21,6 @@ from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.metrics")
 
-BILLING_DENOM = "uvirt"
 _ENTERED = (EventKind.ADOPTED, EventKind.STATE)  # events that start a job state
 
 
@@ -101,6 +101,15 @@ class MeasuredLedger(Ledger):
 # --- jobs ---
 
 
+def _was_adopted(
+    measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
+) -> None:
+    """Counts the amounts of a job that is accepted; a refused one is failed from the start."""
+    if job.state is not State.FAILED:
+        for family, amount in ((catalog.ESTIMATED, job.estimate), (catalog.ESCROWED, job.escrowed)):
+            measures.meters.inc(family, job.spec.cluster_id, job.pricing.denom, amount=amount or 0)
+
+
 def _got_slurm_job(
     measures: Measures, job: Job, events: list[TimelineEntry], now: float, state: State | None
 ) -> None:
@@ -139,10 +148,11 @@ def _report_confirmed(
     if stored:
         measures.meters.observe(catalog.REPORT_LATENCY, now - stored[-1], job.spec.cluster_id)
     if state in TERMINAL:
-        measures.meters.inc(catalog.BILLED, job.spec.cluster_id, BILLING_DENOM, amount=value(job))
+        measures.meters.inc(catalog.BILLED, job.spec.cluster_id, job.pricing.denom, amount=value(job))
 
 
 _EVENTS = {
+    EventKind.ADOPTED: _was_adopted,
     EventKind.SLURM_JOB: _got_slurm_job,
     EventKind.STATE: _left_state,
     EventKind.CLOSED: _was_closed,
@@ -151,7 +161,7 @@ _EVENTS = {
 
 
 def value(job: Job) -> int:
-    """Returns what the chain bills for the job's usage, in uvirt: at most what it holds for the job."""
+    """Returns what the chain bills for the job's usage: at most what it holds for the job."""
     return chain_bill(job).total
 
 
@@ -197,6 +207,7 @@ def begin(meters: Meters, clusters: Sequence[str], signers: Sequence[str], fee_d
     for cluster in clusters:
         meters.begin(catalog.SUBMISSION_LATENCY, cluster)
         meters.begin(catalog.REPORT_LATENCY, cluster)
-        meters.begin(catalog.BILLED, cluster, BILLING_DENOM)
+        for family in (catalog.ESTIMATED, catalog.ESCROWED, catalog.BILLED):
+            meters.begin(family, cluster, DENOM)
         for stage in catalog.STAGES:
             meters.begin(catalog.JOB_STATE_DURATION, cluster, stage)

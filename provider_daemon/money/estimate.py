@@ -14,14 +14,15 @@ from provider_daemon.money.rules import Rules
 def most_use(asked: Resources, max_runtime_seconds: int, inputs: Iterable[DataReference]) -> Usage:
     """Returns the usage of all requested resources for the whole run time.
 
-    Storage counts for each started hour, inputs with their declared sizes, once over the network.
+    Storage counts for each started hour, inputs with their declared sizes, once over the network. A size
+    below 0, which the chain accepts, does not make the job cheaper.
     """
     held = Asked.per_node(asked.nodes, asked.cpus_per_node, asked.memory_gb_per_node, asked.gpus_per_node)
     hours = -(-max_runtime_seconds // SECONDS_PER_HOUR)
     return replace(
         use_of(held, max_runtime_seconds),
-        storage_gb_hours=asked.storage_gb * hours,
-        network_bytes_in=sum(reference.size_bytes for reference in inputs),
+        storage_gb_hours=max(0, asked.storage_gb) * hours,
+        network_bytes_in=sum(max(0, reference.size_bytes) for reference in inputs),
     )
 
 

@@ -4,12 +4,14 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.job.state import State
 from provider_daemon.ledger.books import Unpaid
 from provider_daemon.ledger.customers import HeldCustomer
 from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.ledger.listing import Rows
 from provider_daemon.ledger.rows import SetAside, Waiting
+from provider_daemon.money.job_bill import expected_bill
 from provider_daemon.ports import RESOLUTION_SECONDS
 from provider_daemon.status.job_status import JobStatus, by_state, standing, why
 from provider_daemon.text import printable
@@ -22,7 +24,9 @@ class JobLine:
     """`number` is the job's position in the ledger, in order of arrival.
 
     Times here and below are in seconds since the epoch. `program` is argv[0] or the template. Arguments and
-    environment may hold secrets and are not shown.
+    environment may hold secrets and are not shown. Amounts are in `price_denom`, None if unknown: `estimate`
+    is the most that the job can cost, `agreed` its customer's limit, `escrowed` what of that the chain holds,
+    `bill` what its measured usage costs.
     """
 
     number: int
@@ -37,6 +41,11 @@ class JobLine:
     size: str
     created_at: float
     why: str
+    estimate: int | None
+    agreed: int | None
+    escrowed: int | None
+    bill: int | None
+    price_denom: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +163,7 @@ class Overview:
     held: tuple[HeldCustomer, ...]
     disputes: tuple[DisputeLine, ...]
     unpaid: tuple[Unpaid, ...]
+    settlement: ChainSettlement
     daemon: DaemonStatus | None
 
 
@@ -176,6 +186,7 @@ def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
         held=rows.held,
         disputes=tuple(map(_dispute, rows.disputes)),
         unpaid=rows.unpaid,
+        settlement=rows.settlement,
         daemon=daemon,
     )
 
@@ -223,6 +234,11 @@ def line(number: int, job: Job, silent: Collection[str] = ()) -> JobLine:
         size=f"{asked.nodes} x {asked.cpus_per_node}{gpus}",
         created_at=job.spec.created_ns / 1e9,
         why=_short(why(job, silent=job.spec.cluster_id in silent)),
+        estimate=job.estimate,
+        agreed=job.agreed,
+        escrowed=job.escrowed,
+        bill=expected_bill(job).total if job.measured else None,
+        price_denom=_short(job.pricing.denom),
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from provider_daemon.job.payment import SETTLES_NOTHING, ChainSettlement
 from provider_daemon.ports import EndpointState
 from provider_daemon.status.overview import DaemonStatus, EndpointStatus, JobLine, Overview, WalletStatus
 
@@ -52,6 +53,7 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
             ("JOB", "WHY"),
             tuple((each.job_id, each.why) for each in overview.set_aside),
         ),
+        _payment(overview),
         *(_ongoing(overview.daemon) if overview.daemon else ()),
         _held(overview),
         _jobs(open_jobs, overview.at),
@@ -93,6 +95,11 @@ def _disputes(overview: Overview) -> Section:
         ("DISPUTE", "JOB", "TYPE", "BY", "TIME LEFT", "ANSWERED", "REASON"),
         rows,
     )
+
+
+def _payment(overview: Overview) -> Section:
+    promise = overview.settlement is ChainSettlement.PROMISE
+    return Section("Payment", ("WHAT",), ((SETTLES_NOTHING,),) if promise else ())
 
 
 def _held(overview: Overview) -> Section:

@@ -82,7 +82,8 @@ async def crash(kills: int, seed: int) -> int:
         rows,
         problems,
         directory,
-        f"seed {seed}: {kills} kills in {rounds} rounds of 15 jobs, {time.monotonic() - began:.0f} s",
+        f"seed {seed}: {kills} kills in {rounds} rounds of {len(found)} jobs, "
+        f"{time.monotonic() - began:.0f} s",
     )
 
 

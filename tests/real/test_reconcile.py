@@ -1,4 +1,4 @@
-"""After the demo's fifteen jobs SLURM, ledger and chain agree, and one falsified unit is found."""
+"""After the demo's eighteen jobs SLURM, ledger and chain agree, and one falsified unit is found."""
 
 import asyncio
 import sys
@@ -44,7 +44,7 @@ async def test_all_jobs_match_and_one_unit_is_found(played: Environment) -> None
     """
     assert played.site.real
     config = ("-c", str(played.config))
-    assert await provd("reconcile", *config) == (0, "15 jobs compared: 15 matched; 0 differences\n")
+    assert await provd("reconcile", *config) == (0, "18 jobs compared: 18 matched; 0 differences\n")
     ledger = Ledger.open(played.directory / "ledger.sqlite", lock=False)
     job = ledger.job("JOB-1")
     assert job is not None
@@ -57,6 +57,6 @@ async def test_all_jobs_match_and_one_unit_is_found(played: Environment) -> None
     code, said = await provd("reconcile", *config)
     assert code == 1, said
     assert said.splitlines()[1].split()[:2] == ["JOB-1", "cpu_core_seconds"]
-    assert "15 jobs compared: 14 matched, 1 discrepancy; 1 differences" in said
+    assert "18 jobs compared: 17 matched, 1 discrepancy; 1 differences" in said
     code, said = await provd("evidence", "snapshots", "JOB-1", *config)
     assert (code, said.count("verified")) == (0, 2)

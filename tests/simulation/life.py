@@ -14,6 +14,7 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, SitePolicy
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.payment import PaymentMode, PaymentPolicy
 from provider_daemon.job.state import route
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.advance import Advance
@@ -45,6 +46,7 @@ TENANCY = ServedCluster(
     region="eu",
     prologue=("module load site",),
     site=SitePolicy(images=(Image("alpine:*"),)),
+    payment=PaymentPolicy(PaymentMode.NONE),
 )
 
 

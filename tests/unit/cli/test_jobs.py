@@ -51,7 +51,7 @@ def test_jobs_lists_one_line_a_job(tmp_path: Path) -> None:
     """State, what the chain confirmed, the SLURM job, why it is parked; no text of a job starts a line or
     moves the cursor."""
     header, line = run(tmp_path, "jobs").output.splitlines()
-    assert header.split()[:4] == ["JOB", "STATE", "REPORTED", "SLURM"]
+    assert header.split() == ["JOB", "STATE", "REPORTED", "SLURM", "ESTIMATE", "ESCROW", "BILL", "NOTE"]
     assert line.split()[:4] == [ID, "running", str(PARKED.reported), "77"]
     assert line.isprintable()
     assert "parked (several): its name" in line
@@ -62,8 +62,9 @@ def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
     """Where it stands, what the customer sent, each event in its order, and each report without a
     transaction, a line each."""
     result = run(tmp_path, "job", "explain", ID)
-    standing, *story, report = result.output.splitlines()
+    standing, price, *story, report = result.output.splitlines()
     assert JOB.name in standing
+    assert price.startswith("price: ")
     assert sorted(line[:19] for line in story) == [line[:19] for line in story]
     assert {line.split()[2] for line in story} == {"created", "parked"}
     assert "2023-11-14 22:13:20  parked             twice\\nin squeue" in story

@@ -7,6 +7,7 @@ from provider_daemon.config.model import LimitsConfig
 from provider_daemon.doctor.facts import Certificate, Offered, Parameters, PoolFacts, Scene
 from provider_daemon.doctor.finding import CheckOutcome, Unknown
 from provider_daemon.encryption.watch import OwnKey, OwnKeyStatus
+from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.ports import Preconfigured, Queue
 from provider_daemon.slurm.parse_config import Association, Partition, WorkRoot
 from provider_daemon.slurm.parse_pool import Place
@@ -170,6 +171,7 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "chain-queries": [(FAIL, chain(store=False))],
     "chain-index": [(WARN, chain(indexed=False))],
     "chain-gas-price": [(WARN, chain(gas_price=0.0))],
+    "chain-settlement": [(WARN, chain(settlement=ChainSettlement.PROMISE))],
     "account-key": [(FAIL, no_key())],
     "account-exists": [(FAIL, key(exists=False, balance=0))],
     "account-funds": [(FAIL, key(balance=2_499)), (FAIL, key(balance=0, gas_price=0.0))],

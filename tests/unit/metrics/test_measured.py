@@ -12,11 +12,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from provider_daemon.chain.broadcast import INDEX_LAG
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.config.model import default_toml, parse
 from provider_daemon.devnet import bank
 from provider_daemon.doctor import gather_keys
 from provider_daemon.errors import Transient, TurnedAway, Unreadable
 from provider_daemon.job.claim import CLAIMED, Claim
+from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ledger.event_kind import EventKind
@@ -148,10 +150,35 @@ async def test_money_of_confirmed_reports(house: MeasuredHouse) -> None:
     assert ended is not None
     assert ended.usage is not None
     money = {"denom": "uvirt", **HPC}
+    assert house.value("provd_estimated_total", **money) == ended.estimate == 14_999
+    assert house.value("provd_escrowed_total", **money) == 1_000_000
     cost = bill(ended.usage).total
     assert (house.value("provd_billed_total", **money), house.value("provd_unsettled", **money)) == (0, cost)
     await house.report()
     assert (house.value("provd_billed_total", **money), house.value("provd_unsettled", **money)) == (cost, 0)
+
+
+async def test_a_refused_job_has_no_value(house: MeasuredHouse) -> None:
+    """Neither what it could have cost nor what was held for it counts."""
+    await house.chain.send(ALICE, job(max_price=[Coin(denom="uvirt", amount="5")]))
+    await house.round()
+    money = {"denom": "uvirt", **HPC}
+    assert house.value("provd_estimated_total", **money) == house.value("provd_escrowed_total", **money) == 0
+
+
+async def test_what_the_chain_settles(house: MeasuredHouse) -> None:
+    """One of three is 1."""
+
+    def shown() -> dict[str, float | None]:
+        return {
+            kind.value: house.value("provd_chain_settlement", settlement=kind.value)
+            for kind in ChainSettlement
+        }
+
+    assert shown() == {"escrow": 0, "promise": 0, "unknown": 1}
+    await house.chain.send(ALICE, job())
+    await house.round()
+    assert shown() == {"escrow": 1, "promise": 0, "unknown": 0}
 
 
 async def test_expired_and_foreign_transactions(house: MeasuredHouse) -> None:

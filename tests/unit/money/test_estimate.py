@@ -24,6 +24,14 @@ def test_everything_until_the_limit() -> None:
     assert most_use(ASKED, 3600, []).storage_gb_hours == 5
 
 
+def test_a_negative_size_is_no_discount() -> None:
+    """The chain accepts any number there."""
+    found = most_use(
+        Resources(1, storage_gb=-5), 60, [DataReference(size_bytes=-9), DataReference(size_bytes=4)]
+    )
+    assert (found.storage_gb_hours, found.network_bytes_in) == (0, 4)
+
+
 def test_its_bill() -> None:
     """By the offering's prices; node-hours have decimals, as for a job that its customer cancels."""
     found = worst_bill(ASKED, 1800, [], price_rules(DEFAULT, Pricing(node_hour="60000"), "2"))

@@ -144,6 +144,7 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
             "held",
             "disputes",
             "unpaid",
+            "settlement",
             "daemon",
         }
         second = json.loads((await answer.content.readuntil(b"\n\n")).removeprefix(b"data: "))

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.ledger import listing
+from provider_daemon.job.payment import ChainSettlement
+from provider_daemon.ledger import listing, meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.status.overview import (
     DaemonStatus,
@@ -49,6 +50,17 @@ def test_headline(ledger: Ledger) -> None:
     well = DaemonStatus("9.9", DAEMON.parts[:1], (), (), ())
     assert headline(seen(ledger, well), "") == f"provd 9.9 is ready; {jobs}"
     assert headline(replace(seen(ledger, well), total=1), "").endswith("; 1 job in the ledger")
+
+
+def test_a_chain_that_settles_nothing(ledger: Ledger) -> None:
+    """It is said until it is over."""
+    with ledger.write():
+        ledger.set(meta.SETTLEMENT, ChainSettlement.PROMISE)
+    (section,) = sections(seen(ledger, None), ())
+    assert section.rows == (("this chain settles nothing: jobs run on a promise",),)
+    with ledger.write():
+        ledger.set(meta.SETTLEMENT, ChainSettlement.ESCROW)
+    assert sections(seen(ledger, None), ()) == []
 
 
 def test_sections(ledger: Ledger) -> None:
