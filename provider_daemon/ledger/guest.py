@@ -44,9 +44,15 @@ class LedgerGuest:
         found = self._read(lambda db: db.execute(_QUERIES["get_job"], {"job_id": job_id}).fetchall())
         return next(iter(read_jobs(found)[0]), None)
 
-    def open_jobs(self, cluster_id: str) -> list[Job]:
-        """Returns the open jobs; without those whose rows cannot be read."""
-        return self._jobs("open_jobs", cluster_id=cluster_id)
+    def open_values(self, cluster_id: str, each: Callable[[str, str], T]) -> list[T]:
+        """Returns what `each` makes of the id and the stored text of each open job.
+
+        One text at a time is in memory. `rows.job_from_value` reads it.
+        """
+        key = {"cluster_id": cluster_id}
+        return self._read(
+            lambda db: [each(row["job_id"], row["value"]) for row in db.execute(_QUERIES["open_jobs"], key)]
+        )
 
     def jobs(self, job_ids: Iterable[str]) -> list[Job]:
         """Returns those of the jobs that the ledger has; without those whose rows cannot be read."""

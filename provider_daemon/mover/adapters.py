@@ -1,11 +1,23 @@
 """The ledger and the chain as the mover uses them."""
 
+import hashlib
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from provider_daemon.encryption.lookup import KeyChain, usable_key
 from provider_daemon.encryption.recipients import NoKey
 from provider_daemon.ledger.guest import LedgerGuest
+from provider_daemon.ledger.rows import UnreadableJob, job_from_value
 from provider_daemon.mover.facts import JobFacts, facts_of
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """`digest`: of the stored text from which the facts were read. `facts`: None if it cannot be read."""
+
+    job_id: str
+    digest: bytes
+    facts: JobFacts | None
 
 
 class LedgerJobs:
@@ -15,10 +27,23 @@ class LedgerJobs:
         """`pooled`: ids of the clusters whose new jobs get a Unix user of a pool."""
         self._guest = guest
         self._pooled = pooled
+        self._open: dict[str, dict[str, _Kept]] = {}  # by cluster id, then by job id
 
     def open_jobs(self, cluster_id: str) -> list[JobFacts]:
-        pooled = cluster_id in self._pooled
-        return [facts_of(job, pooled) for job in self._guest.open_jobs(cluster_id)]
+        """Returns the open jobs; without those whose rows cannot be read.
+
+        Only the jobs that changed since the last call are parsed: a job may have thousands of inputs.
+        """
+        known, pooled = self._open.get(cluster_id, {}), cluster_id in self._pooled
+
+        def read(job_id: str, value: str) -> _Kept:
+            digest = hashlib.sha256(value.encode()).digest()
+            before = known.get(job_id)
+            return before if before and before.digest == digest else _parsed(job_id, digest, value, pooled)
+
+        found = self._guest.open_values(cluster_id, read)
+        self._open[cluster_id] = {each.job_id: each for each in found}
+        return [each.facts for each in found if each.facts]
 
     def leased_users(self, cluster_id: str) -> list[str]:
         return self._guest.leased_users(cluster_id)
@@ -31,6 +56,13 @@ class LedgerJobs:
 
     def known_names(self, names: Iterable[str]) -> set[str]:
         return self._guest.known_names(names)
+
+
+def _parsed(job_id: str, digest: bytes, value: str, pooled: bool) -> _Kept:
+    try:
+        return _Kept(job_id, digest, facts_of(job_from_value(value), pooled))
+    except UnreadableJob:
+        return _Kept(job_id, digest, None)
 
 
 class ChainKeys:

@@ -11,7 +11,7 @@ import pytest
 from provider_daemon.errors import Transient
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ledger.ledger import Ledger
-from provider_daemon.ledger.rows import Message, OpenTx
+from provider_daemon.ledger.rows import Message, OpenTx, job_from_value
 from tests.unit.job.jobs import JOB
 
 GUEST, GROUP = 64_123, 64_124
@@ -57,7 +57,9 @@ def test_closed_jobs_in_the_order_of_their_end(ledger: Ledger, path: Path) -> No
         found += [job.spec.job_id for job in page]
         since, after = page[-1].closed_at or 0.0, found[-1]
     assert found == ["JOB-2", "JOB-1", "JOB-3", "JOB-5"]
-    assert [job.spec.job_id for job in guest.open_jobs(cluster_id)] == ["JOB-4"]
+    assert guest.open_values(cluster_id, lambda job_id, value: (job_id, job_from_value(value).closed_at)) == [
+        ("JOB-4", None)
+    ]
     assert {job.spec.job_id for job in guest.jobs(["JOB-1", "JOB-9"])} == {"JOB-1"}
     assert guest.closed_since("HPC-other", 0.0, "", 2) == []
 
