@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -92,6 +92,7 @@ class ClusterMover:
         self.rows = {row.name: row for row in self._store.unfinished(self._cluster_id, now)}
         self._add_missing()
         self._add_closed(now)
+        self._add_rows([job for name, job in self.jobs.items() if name not in self.rows], now)
         for name in {**self.rows, **self.jobs}:
             self._advance(self.jobs.get(name), self.rows.get(name), now)
 
@@ -115,10 +116,7 @@ class ClusterMover:
         start, after = self._closed or (_earlier(self._store.get(key), now - self._retention), "")
         while page := self._ledger.closed_since(self._cluster_id, start, after, CLOSED_AT_ONCE):
             known = self._store.known(job.name for job in page)
-            for job in page:
-                if job.name not in known:
-                    self._add(job, now)
-                    self.jobs[job.name], self.rows[job.name] = job, self._row(job)
+            self._add_rows([job for job in page if job.name not in known], now)
             start, after = page[-1].closed_at or start, page[-1].job_id
             self._store.set(key, repr(start))
         self._closed = start, after
@@ -127,10 +125,9 @@ class ClusterMover:
         name = job.name if job else row.name if row else ""
         step = plan.next_step(job, row, self._retention, now, self._work_root)
         running = self._running.get(name)
-        while (
-            job is not None and step is not None and step in (plan.QUICK if running is None else {Step.NOTE})
-        ):
-            self._change(step, job, row, now)
+        quick = plan.QUICK if running is None else {Step.NOTE}
+        while job is not None and row is not None and step is not None and step in quick:
+            self._change(step, job, row)
             row = self.rows[job.name] = self._row(job)
             step = plan.next_step(job, row, self._retention, now, self._work_root)
         if running is not None:
@@ -193,11 +190,9 @@ class ClusterMover:
             self._store.inputs_wait(job.name, _public(error))
         log.warning("step_failed", job=job.job_id, step=step, why=str(error), next=_again_in(wait))
 
-    def _change(self, step: Step, job: JobFacts, row: JobTransfer | None, now: float) -> None:
+    def _change(self, step: Step, job: JobFacts, row: JobTransfer) -> None:
         """Does a step that only changes the row."""
-        if row is None:
-            self._add(job, now)
-        elif step is Step.NOTE:
+        if step is Step.NOTE:
             self._note(job, row)
         elif step is Step.NO_MANIFEST:
             self._store.no_manifest(job.name, plan.no_manifest(job, row))
@@ -206,19 +201,22 @@ class ClusterMover:
         else:
             self._store.settle(job.name)
 
-    def _add(self, job: JobFacts, now: float) -> None:
-        inputs = InputState.WAITING if job.references else InputState.READY
-        delivery = Delivery.WAITING if job.outputs_pointer else Delivery.NONE
-        self._store.add_job(
-            JobTransfer(
-                name=job.name,
-                cluster_id=self._cluster_id,
-                job_id=job.job_id,
-                customer=job.customer,
-                seen_at=now,
-                transfer=Transfer(inputs=inputs),
-                delivery=delivery,
-            )
+    def _add_rows(self, jobs: Sequence[JobFacts], now: float) -> None:
+        """Does the step ADD for all of them in one transaction."""
+        if jobs:
+            self._store.add_jobs(self._new_row(job, now) for job in jobs)
+        for job in jobs:
+            self.jobs[job.name], self.rows[job.name] = job, self._row(job)
+
+    def _new_row(self, job: JobFacts, now: float) -> JobTransfer:
+        return JobTransfer(
+            name=job.name,
+            cluster_id=self._cluster_id,
+            job_id=job.job_id,
+            customer=job.customer,
+            seen_at=now,
+            transfer=Transfer(inputs=InputState.WAITING if job.references else InputState.READY),
+            delivery=Delivery.WAITING if job.outputs_pointer else Delivery.NONE,
         )
 
     def _note(self, job: JobFacts, row: JobTransfer) -> None:

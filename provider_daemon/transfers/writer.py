@@ -54,19 +54,25 @@ class TransferWriter:
 
     # --- jobs ---
 
-    def add_job(self, job: JobTransfer) -> None:
-        """Adds a job that the mover sees for the first time. A known job is not changed."""
-        self._run(
-            "INSERT INTO jobs (name, cluster_id, job_id, customer, seen_at, inputs, delivery)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
-            job.name,
-            job.cluster_id,
-            job.job_id,
-            job.customer,
-            job.seen_at,
-            job.transfer.inputs,
-            job.delivery,
-        )
+    def add_jobs(self, jobs: Iterable[JobTransfer]) -> None:
+        """Adds jobs that the mover sees for the first time. A known job is not changed."""
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO jobs (name, cluster_id, job_id, customer, seen_at, inputs, delivery)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING",
+                [
+                    (
+                        job.name,
+                        job.cluster_id,
+                        job.job_id,
+                        job.customer,
+                        job.seen_at,
+                        job.transfer.inputs,
+                        job.delivery,
+                    )
+                    for job in jobs
+                ],
+            )
 
     def job(self, name: str) -> JobTransfer | None:
         rows = self._all("SELECT * FROM jobs WHERE name = ?", name)

@@ -19,7 +19,7 @@ NOBODY = 65534
 
 def add(writer: TransferWriter, name: str) -> None:
     transfer = Transfer(inputs=InputState.WAITING)
-    writer.add_job(JobTransfer(name, "HPC-1", "JOB-1", "ve1customer", 100.0, transfer))
+    writer.add_jobs([JobTransfer(name, "HPC-1", "JOB-1", "ve1customer", 100.0, transfer)])
 
 
 def as_another_user(call: Callable[[], None]) -> str:
@@ -143,5 +143,5 @@ def test_a_failed_write_changes_nothing(
     add(writer, "ve-1")
     writer._db.execute("PRAGMA max_page_count = 1")
     with pytest.raises(Transient, match="cannot be written"):
-        writer.add_job(JobTransfer("x" * 100_000, "HPC-1", "JOB-1", "ve1customer", 1.0, Transfer()))
+        writer.add_jobs([JobTransfer("x" * 100_000, "HPC-1", "JOB-1", "ve1customer", 1.0, Transfer())])
     assert list(store.facts(["ve-1"])) == ["ve-1"]

@@ -22,29 +22,29 @@ def row(name: str = "ve-1", transfer: Transfer = WAITING, delivery: Delivery = D
 
 def test_a_job_that_the_mover_has_not_seen_is_left_out(writer: TransferWriter, store: TransferStore) -> None:
     """Missing facts never look like facts."""
-    writer.add_job(row("ve-1"))
+    writer.add_jobs([row("ve-1")])
     assert store.facts(["ve-1", "ve-2"]) == {"ve-1": WAITING}
     assert store.job("ve-2") is None
 
 
 def test_facts_of_ten_thousand_names(writer: TransferWriter, store: TransferStore) -> None:
     """One query serves any number of names."""
-    writer.add_job(row("ve-9999"))
+    writer.add_jobs([row("ve-9999")])
     assert list(store.facts(f"ve-{number}" for number in range(10_000))) == ["ve-9999"]
 
 
 def test_a_known_job_is_not_added_again(writer: TransferWriter, store: TransferStore) -> None:
     """Seeing a job again does not set its inputs back."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.inputs_ready("ve-1")
-    writer.add_job(row())
+    writer.add_jobs([row()])
     assert store.facts(["ve-1"])["ve-1"].inputs is InputState.READY
 
 
 def test_inputs_end_once(writer: TransferWriter, store: TransferStore) -> None:
     """Failed inputs stay failed, and ready ones ready."""
-    writer.add_job(row("failed"))
-    writer.add_job(row("ready"))
+    writer.add_jobs([row("failed")])
+    writer.add_jobs([row("ready")])
     writer.inputs_wait("failed", "https: connection refused")
     assert store.facts(["failed"])["failed"].detail == "https: connection refused"
     writer.inputs_failed("failed", "wrong checksum")
@@ -61,7 +61,7 @@ def test_inputs_end_once(writer: TransferWriter, store: TransferStore) -> None:
 
 def test_a_manifest_is_published_only_when_it_is_whole(writer: TransferWriter, store: TransferStore) -> None:
     """Before its root is known there is no manifest, whatever lines are stored."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.add_lines("ve-1", [ManifestLine("b", 2, "bb"), ManifestLine("a", 1, "aa")])
     assert store.manifest("ve-1") is None
     results = writer.finish_manifest("ve-1", "")
@@ -75,7 +75,7 @@ def test_an_interrupted_manifest_is_made_again_from_nothing(
     writer: TransferWriter, store: TransferStore
 ) -> None:
     """Lines of files that are gone are not published; a published manifest is never cleared."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.add_lines("ve-1", [ManifestLine("gone", 2, "bb")])
     writer.clear_manifest("ve-1")
     writer.add_lines("ve-1", [ManifestLine("a", 1, "aa")])
@@ -86,14 +86,14 @@ def test_an_interrupted_manifest_is_made_again_from_nothing(
 
 def test_an_empty_manifest(writer: TransferWriter, store: TransferStore) -> None:
     """A job without files has a manifest of no lines."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     assert writer.finish_manifest("ve-1", "").root == hashlib.sha256(b"").hexdigest()
     assert store.manifest("ve-1") == ""
 
 
 def test_a_long_manifest_is_read_in_parts(writer: TransferWriter, store: TransferStore) -> None:
     """The parts make the same text as the whole."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.add_lines("ve-1", [ManifestLine(f"{number:05}", number, "aa") for number in range(12_001)])
     writer.finish_manifest("ve-1", "")
     lines = store.manifest_lines("ve-1")
@@ -107,7 +107,7 @@ def test_old_manifests_are_pruned(
     """The lines go in parts once the results are deleted long enough; nobody reads a part of a manifest."""
     monkeypatch.setattr("provider_daemon.transfers.writer.PRUNED_AT_ONCE", 2)
     for name in ("ve-1", "ve-2"):
-        writer.add_job(row(name))
+        writer.add_jobs([row(name)])
         writer.add_lines(name, [ManifestLine(str(number), number, "ab" * 32) for number in range(3)])
         results = writer.finish_manifest(name, "")
     writer.set_deleted("ve-1", 100.0)
@@ -135,7 +135,7 @@ def test_a_line_is_one_line_of_ascii(path: bytes) -> None:
 def test_lines_are_sorted_by_the_bytes_of_the_path(writer: TransferWriter, store: TransferStore) -> None:
     """The order does not depend on a locale, nor on how the path is decoded."""
     paths = [b"z", b"a/b", b"a", b"a-b", "\u00e9".encode(), b"\xff", "\U0001f600".encode()]
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.add_lines("ve-1", [ManifestLine(path.decode(errors="surrogateescape"), 0, "aa") for path in paths])
     writer.finish_manifest("ve-1", "")
     lines = store.manifest_lines("ve-1")
@@ -145,7 +145,7 @@ def test_lines_are_sorted_by_the_bytes_of_the_path(writer: TransferWriter, store
 
 def test_a_delivery_ends_once(writer: TransferWriter, store: TransferStore) -> None:
     """A delivery that has ended is not counted a second time."""
-    writer.add_job(row(delivery=Delivery.WAITING))
+    writer.add_jobs([row(delivery=Delivery.WAITING)])
     writer.set_delivery("ve-1", Delivery.WAITING, "connection refused")
     writer.set_delivery("ve-1", Delivery.DONE, bytes_out=10)
     writer.set_delivery("ve-1", Delivery.DONE, bytes_out=10)
@@ -156,7 +156,7 @@ def test_a_delivery_ends_once(writer: TransferWriter, store: TransferStore) -> N
 
 def test_samples_stop_when_the_job_is_settled(writer: TransferWriter, store: TransferStore) -> None:
     """What the final report says does not change after it; the first exceeded quota is kept."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.add_sample("ve-1", 10, 1, 200.0, byte_seconds=1000, over_quota="over")
     writer.add_sample("ve-1", 5, 1, 300.0, byte_seconds=1500)
     writer.settle("ve-1")
@@ -174,7 +174,7 @@ def unfinished(writer: TransferWriter, now: float) -> list[str]:
 
 def test_a_job_is_unfinished_until_nothing_is_left_to_do(writer: TransferWriter) -> None:
     """Nothing that is still to be done is lost at a restart."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     writer.begin_staging("ve-1", "/staged")
     steps: list[Callable[[], None]] = [
         lambda: writer.set_closed("ve-1", 200.0, 300.0),
@@ -196,7 +196,7 @@ def test_a_job_is_unfinished_until_nothing_is_left_to_do(writer: TransferWriter)
 
 def test_cached_content(writer: TransferWriter, store: TransferStore) -> None:
     """The least recently used content comes first; fetched bytes count for the job that fetched them."""
-    writer.add_job(row())
+    writer.add_jobs([row()])
     old, new = (
         Cached("HPC-1", "ve1customer", name, "aa", 10, 1, 2, 3, used)
         for name, used in (("b", 1.0), ("a", 2.0))
