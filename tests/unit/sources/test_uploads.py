@@ -1,7 +1,9 @@
 """Uploads are read from the gateway's directory, by customer and hash."""
 
+import errno
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,32 @@ async def test_read(directory: Path) -> None:
     assert await collect(fetch(directory, ADDRESS, upload())) == BODY
     assert await collect(fetch(directory, ADDRESS, upload(), 1000)) == BODY[1000:]
     assert await read_all(directory, ADDRESS, [upload(), upload()]) == [BODY, BODY]
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EOPNOTSUPP])
+async def test_read_from_the_disk(directory: Path, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    """What is not in memory is read in a thread; so is everything where the file system cannot tell."""
+    whole = os.preadv
+
+    def preadv(handle: int, buffers: list[bytearray], at: int, flags: int = 0) -> int:
+        if flags:
+            raise OSError(number, os.strerror(number))
+        assert threading.current_thread() is not threading.main_thread()
+        return whole(handle, buffers, at)
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    assert await collect(fetch(directory, ADDRESS, upload(), 10)) == BODY[10:]
+
+
+async def test_a_failed_read(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that fails is tried again later."""
+
+    def preadv(handle: int, buffers: list[bytearray], at: int, flags: int = 0) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(os, "preadv", preadv)
+    with pytest.raises(Transient, match="Input/output error"):
+        await collect(fetch(directory, ADDRESS, upload()))
 
 
 @pytest.mark.parametrize("customer", ["virtengine1other7xyz", "..", "", f"../{ADDRESS}", f"{ADDRESS}/"])
