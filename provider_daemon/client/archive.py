@@ -8,9 +8,7 @@ import hashlib
 import io
 import os
 import tarfile
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import IO, TYPE_CHECKING
 
 from provider_daemon.client.places import Places, part_of
@@ -22,8 +20,7 @@ if TYPE_CHECKING:
 
 READ = 1024 * 1024
 HEADERS = 1024 * 1024  # bytes of one member's headers
-SMALL = 64 * 1024  # bytes up to which a file is checked in memory, and written while the next ones are read
-WAITING = 64  # small files that are not written yet
+SMALL = 64 * 1024  # bytes up to which a file is checked in memory before it is written
 
 
 class Source(io.RawIOBase):
@@ -72,23 +69,20 @@ def unpack(
     Raises Transient for an archive that is damaged or ends early.
     """
     done = 0
-    writers = _Writers(places, saved)
     try:
-        with (
-            writers,
-            tarfile.open(
-                fileobj=_buffered(source), mode="r|", encoding="utf-8", errors="surrogateescape"
-            ) as archive,
-        ):
+        with tarfile.open(
+            fileobj=_buffered(source), mode="r|", encoding="utf-8", errors="surrogateescape"
+        ) as archive:
             for member in _members(archive, source):
                 file = wanted.get(member.name.removeprefix("./"))
                 if file is None or not member.isreg() or member.size != file.size:
                     continue
                 content = archive.extractfile(member)
                 assert content is not None, "a regular file has content"
-                if file.size <= SMALL:
-                    writers.write(file, content.read())
-                elif _save(content, file, places):
+                small = file.size <= SMALL
+                if file.path not in saved and (
+                    _store(content.read(), file, places) if small else _save(content, file, places)
+                ):
                     saved.add(file.path)
                 done += file.size
                 show(done)
@@ -96,39 +90,12 @@ def unpack(
         raise Transient(f"the archive ended early or is damaged: {error}") from error
 
 
-class _Writers:
-    """Writes small files in one more thread. `saved` gets their paths."""
-
-    def __init__(self, places: Places, saved: set[str]) -> None:
-        self._places = places
-        self._saved = saved
-        self._accepted: set[str] = set()
-        self._waiting: deque[tuple[str, Future[None]]] = deque()
-        self._pool = ThreadPoolExecutor(1)
-
-    def __enter__(self) -> None:
-        return
-
-    def __exit__(self, *_: object) -> None:
-        """Waits for all files. Raises OSError of one that cannot be written."""
-        with self._pool:
-            while self._waiting:
-                self._finish_one()
-
-    def write(self, file: ResultFile, content: bytes) -> None:
-        """Leaves out content that does not have the listed hash, and a second one of the same path."""
-        if file.path in self._accepted or hashlib.sha256(content).hexdigest() != file.sha256:
-            return
-        self._accepted.add(file.path)
-        place = f"{self._places.directory}/{self._places.prepared(file.path)}"
-        self._waiting.append((file.path, self._pool.submit(_put, place, content)))
-        if len(self._waiting) > WAITING:
-            self._finish_one()
-
-    def _finish_one(self) -> None:
-        path, writing = self._waiting.popleft()
-        writing.result()
-        self._saved.add(path)
+def _store(content: bytes, file: ResultFile, places: Places) -> bool:
+    """Writes a small file if it has the listed hash. A thread for it would cost more time than the write."""
+    if hashlib.sha256(content).hexdigest() != file.sha256:
+        return False
+    _put(f"{places.directory}/{places.prepared(file.path)}", content)
+    return True
 
 
 def _put(place: str, content: bytes) -> None:
