@@ -12,7 +12,7 @@ from provider_daemon.site_files.remote.writing import make, open_partial, partia
 
 Asked = Dict[str, Any]
 # A file system commits the syncs of several threads together. Files of one group are open at the same time.
-SYNCS, GROUP = 32, 128
+SYNCS, GROUP = 32, 500
 
 
 def _name(text: str) -> bytes:
