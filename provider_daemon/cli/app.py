@@ -12,6 +12,7 @@ from provider_daemon.cli import (
     bill,
     clusters,
     config,
+    customers,
     data,
     demo,
     devnet,
@@ -74,6 +75,7 @@ app.command("logs", short_help="Print or follow the output of a job.", epilog=lo
 app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")
 app.add_typer(jobs.app, name="job")
+app.add_typer(customers.app, name="customer")
 app.add_typer(tx.app, name="tx")
 app.add_typer(query.app, name="query")
 app.add_typer(config.app, name="config")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")]
 
-app = typer.Typer(help="Show a job's timeline, or unpark a job.", no_args_is_help=True)
+app = typer.Typer(help="Show a job's timeline; end, refuse or unpark a job.", no_args_is_help=True)
 
 
 def list_jobs(
@@ -111,17 +111,49 @@ def unpark(
     ] = False,
 ) -> None:
     """Resume a parked job, after its cause is fixed. The daemon may be running."""
-    from provider_daemon.audit_log.operator import record
-    from provider_daemon.audit_log.records import Action
+    from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
+    from provider_daemon.control.jobs import UNPARK
 
-    ledger = _open(config, readonly=False)
-    if ledger.job(job) is None:
-        raise _unknown(job)
-    record(load(config), Action.JOB_UNPARKED, job=job, detail="without GPUs" if without_gpus else "")
-    with ledger.write():
-        ledger.unpark(job, forgo_gpus=without_gpus)
+    operate(load(config), UNPARK, job=job, without_gpus=without_gpus)
     typer.echo(f"{job} unparked; the daemon resumes it at its next tick")
+
+
+Why = Annotated[
+    str,
+    typer.Option(metavar="TEXT", help="Why; it becomes the job's status message on chain, for everybody."),
+]
+
+
+@app.command(epilog=example('provd job end JOB-1 --reason "node n7 must be repaired"'))
+def end(job: JobId, reason: Why, config: ConfigFile = DEFAULT) -> None:
+    """Cancel a job that is in SLURM. It is reported as failed with the reason, and billed for what it used.
+
+    The daemon may be running.
+    """
+    from provider_daemon.client.control import operate
+    from provider_daemon.config.model import load
+    from provider_daemon.control.jobs import END
+
+    found = operate(load(config), END, job=job, reason=reason)
+    what = f"SLURM job {found.slurm_id}" if found.slurm_id else f"its SLURM job {found.name} once it is found"
+    typer.echo(f"{job} ends: the daemon cancels {what}, and reports the job as failed with the reason")
+
+
+@app.command(epilog=example('provd job refuse JOB-1 --reason "no licence for this program"'))
+def refuse(job: JobId, reason: Why, config: ConfigFile = DEFAULT) -> None:
+    """Refuse a job that waits or is parked. It is reported as failed with the reason, and not billed.
+
+    The daemon may be running.
+    """
+    from provider_daemon.client.control import operate
+    from provider_daemon.config.model import load
+    from provider_daemon.control.jobs import REFUSE
+
+    found = operate(load(config), REFUSE, job=job, reason=reason)
+    typer.echo(f"{job} refused: the daemon reports it as failed with the reason, without usage")
+    if found.slurm_id:
+        typer.echo(f"SLURM job {found.slurm_id} is cancelled if it still exists")
 
 
 def _left_on_chain(ledger: "Ledger", job: str) -> str:

@@ -72,12 +72,19 @@ def operate(config: Config, operation: Operation[Asked, Answer], **fields: objec
     asked = _request_of(operation, fields)
     if (control := of_config(config)) is not None:
         return control.ask(operation, asked)
+    with closing(_ledger(config)) as ledger:
+        return perform(operation, asked, Context(ledger, config, user(), time.time()))
+
+
+def _ledger(config: Config) -> Ledger:
+    """Opens the ledger in the daemon's place. Raises LedgerError if there is none, or the daemon runs."""
+    path = Path(config.ledger.path)
+    if not path.exists():
+        return Ledger.open(path, readonly=True, lock=False)  # says what is wrong
     try:
-        ledger = Ledger.open(Path(config.ledger.path))
+        return Ledger.open(path)
     except LedgerError as error:
         raise LedgerError(f"{error}; {_unreachable(config)}") from error
-    with closing(ledger):
-        return perform(operation, asked, Context(ledger, config, user(), time.time()))
 
 
 def _request_of(operation: Operation[Asked, Answer], fields: dict[str, object]) -> Asked:

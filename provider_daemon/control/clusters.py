@@ -1,18 +1,12 @@
 """Pausing and resuming the intake of clusters."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from provider_daemon.audit_log.records import Action
-from provider_daemon.control.operation import Body, Context, Deed, Operation
+from provider_daemon.control.operation import Body, Context, Deed, Operation, Reason
 from provider_daemon.errors import Refused
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.pause import Pause
-
-MAX_REASON = 200
-
-Reason = Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
 
 
 class PauseClusters(Body):
@@ -26,7 +20,7 @@ class ResumeClusters(Body):
     """`cluster`: the id or name of a cluster; "" for all."""
 
     cluster: str = ""
-    reason: str = Field(default="", max_length=MAX_REASON)
+    reason: str = Field(default="", max_length=200)
 
 
 class PausedCluster(Body):

@@ -6,9 +6,9 @@ itself does, because no daemon runs: it changes the ledger, and the loops act on
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from provider_daemon.audit_log.records import Action
 from provider_daemon.config.model import Config
@@ -20,6 +20,9 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+
+Reason = Annotated[str, Field(min_length=1, max_length=200)]
+"""Why an operator does something."""
 
 Asked = TypeVar("Asked", bound=Body)
 Answer = TypeVar("Answer", bound=Body)

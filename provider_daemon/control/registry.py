@@ -2,12 +2,18 @@
 
 from typing import Any
 
-from provider_daemon.control import clusters, messages
+from provider_daemon.control import clusters, customers, jobs, messages
 from provider_daemon.control.operation import Operation
 
 _ALL: tuple[Operation[Any, Any], ...] = (
     clusters.PAUSE,
     clusters.RESUME,
+    customers.BLOCK,
+    customers.ALLOW,
+    customers.LIMIT,
+    jobs.END,
+    jobs.REFUSE,
+    jobs.UNPARK,
     messages.SEND,
     messages.FIND,
     messages.WITHDRAW,

@@ -114,6 +114,8 @@ class Job:
     the offering was changed between the job's submission and then, so that the chain may bill it by earlier
     prices. In units of the prices' denom: `estimate`, the most that it can cost; `agreed`, what its customer
     promised at most; `escrowed`, what of that the chain holds. None in a job of an older ledger.
+    `end_reason`: why an operator ends or refuses the job, "" if none does; `written_off`: a parked job that
+    an operator refused, whatever SLURM shows of it.
     """
 
     spec: Spec
@@ -158,6 +160,8 @@ class Job:
     estimate: int | None = None
     agreed: int | None = None
     escrowed: int | None = None
+    end_reason: str = ""
+    written_off: bool = False
 
     @property
     def name(self) -> str:
@@ -232,6 +236,7 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
     if (
         job.measured
         or job.never_ran
+        or job.written_off
         or (job.parked and not (job.disowned or job.parked.reason in CHECKED_AGAIN))
     ):
         return _close(job, snapshot, now)
@@ -482,8 +487,8 @@ def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
     outcome = seen.outcome or State.FAILED
     if outcome is State.COMPLETED:
         return outcome, ""
-    if job.refused:
-        return State.FAILED, job.refused
+    if job.end_reason or job.refused:
+        return State.FAILED, job.end_reason or job.refused
     if max(seen.elapsed, _limited_after(seen)) >= job.wall_seconds:
         # The batch script ends its program exactly at the limit, so SLURM records an ordinary failure.
         return State.TIMEOUT, (
@@ -507,9 +512,15 @@ def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     over = job.reported in TERMINAL or job.disowned
     if job.closed_at is not None or not over or (job.parked and not job.disowned):
         return job
-    gone = job.measured or job.never_ran or not job.submitted
+    gone = job.measured or job.never_ran or not job.submitted or _written_off(job, snapshot)
     absent = snapshot.complete_for(job.name) and _pick(job, snapshot) is None and _window_over(job, snapshot)
     return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
+
+
+def _written_off(job: Job, snapshot: Snapshot) -> bool:
+    """Returns whether an operator wrote the job off and nothing of it is left in SLURM."""
+    over = all(seen.final for seen in snapshot.of(job.name))
+    return job.written_off and over and snapshot.complete_for(job.name) and _window_over(job, snapshot)
 
 
 def _asked_for(job: Job, snapshot: Snapshot) -> bool:
@@ -548,9 +559,9 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
 
 
 def _must_end(job: Job, seen: Sighting) -> bool:
-    """Returns whether to cancel: ended on chain, disowned, can never start, or past its limit."""
+    """Returns whether to cancel: ended on chain or by an operator, disowned, hopeless, or past its limit."""
     over = seen.phase is Phase.RUNNING and seen.elapsed > job.wall_seconds + KILL_GRACE
-    return job.reported in TERMINAL or job.disowned or bool(job.refused) or over
+    return job.reported in TERMINAL or job.disowned or bool(job.end_reason or job.refused) or over
 
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:

@@ -57,3 +57,22 @@ FROM postponed GROUP BY reason;
 
 -- name: any_held
 SELECT first FROM postponed WHERE cluster_id = :cluster_id LIMIT 1;
+
+-- name: customer_rules
+SELECT customer, access, reason, limits, by, at FROM customer_rules ORDER BY customer;
+
+-- name: customer_rule
+SELECT customer, access, reason, limits, by, at FROM customer_rules WHERE customer = :customer;
+
+-- name: set_customer_rule
+INSERT INTO customer_rules (customer, access, reason, limits, by, at) VALUES (:customer, :access, :reason, :limits, :by, :at)
+ON CONFLICT (customer) DO UPDATE SET access = excluded.access, reason = excluded.reason, limits = excluded.limits,
+    by = excluded.by, at = excluded.at;
+
+-- name: delete_customer_rule
+DELETE FROM customer_rules WHERE customer = :customer;
+
+-- name: customers_jobs
+SELECT CASE WHEN json_valid(value) THEN json_extract(value, '$.spec.customer') END AS customer,
+    count(*) AS jobs, sum(closed_at IS NULL) AS open_jobs
+FROM jobs GROUP BY 1 HAVING customer IS NOT NULL ORDER BY open_jobs DESC, jobs DESC, 1 LIMIT :count;

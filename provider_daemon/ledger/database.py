@@ -49,6 +49,7 @@ class Database:
         self._db.close()
         if self._lock is not None:
             os.close(self._lock)
+            self._lock = None
 
     @contextmanager
     def write(self) -> Iterator[None]:

@@ -34,5 +34,6 @@ class EventKind(StrEnum):
     HOLD_ENDED = "hold_ended"
     DISOWNED = "disowned"
     PARKED = "parked"
+    OPERATOR = "operator"
     REPAIRED = "repaired"
     CLOSED = "closed"

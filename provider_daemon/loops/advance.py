@@ -32,6 +32,7 @@ from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.concurrent import run_all
+from provider_daemon.loops.customer_policy import current
 from provider_daemon.loops.customer_slots import CustomerSlots
 from provider_daemon.loops.job_log import record_changes
 from provider_daemon.loops.leasing import Leasing
@@ -174,6 +175,8 @@ class Advance:
         action = decide(job, snapshot)
         if not isinstance(action, Submit):
             return Step(job, action)
+        if job.end_reason:
+            return Step(replace(job, state=State.FAILED, message=job.end_reason, intent_at=None))
         if self._served.lacks_user(job) or self._maintenance.holds(job):
             return Step(job)
         job = refuse_inputs(job, transfer)
@@ -184,7 +187,7 @@ class Advance:
     ) -> list[Step]:
         """Returns a step for each waiting job. Only as many as the limits allow are submissions."""
         steps, slots = list[Step](), len(active)
-        self._slots.begin(self._served.customers, active)
+        self._slots.begin(current(self._ledger, self._served), active)
         for waits in waiting:
             step = Step(waits.job)
             if self._slots.admits(waits.job.spec):
@@ -357,7 +360,7 @@ def batches(orders: Mapping[str, Submission]) -> list[dict[str, Submission]]:
 def _may_be_sent(job: Job) -> bool:
     """Returns whether a submission that was decided is still wanted: reported states come from SLURM jobs."""
     never_ran = job.reported is State.PENDING or (bool(job.unclaimed) and job.reported not in TERMINAL)
-    return never_ran and not (job.parked or job.hold)
+    return never_ran and not (job.parked or job.hold or job.end_reason)
 
 
 def merge(ours: Job, before: Job, newest: Job) -> Job:
@@ -367,6 +370,8 @@ def merge(ours: Job, before: Job, newest: Job) -> Job:
             ours, missing_since=newest.missing_since, attempt=newest.attempt, gpus_forgone=newest.gpus_forgone
         )
         ours = replace(ours, record_accepted=newest.record_accepted, unclaimed=newest.unclaimed)
+    if newest.written_off and not before.written_off:  # by an operator, whose decision applies completely
+        ours = replace(newest, closed_at=ours.closed_at)
     closed_at = ours.closed_at if newest.disowned == before.disowned else newest.closed_at
     return replace(
         ours,
@@ -378,5 +383,7 @@ def merge(ours: Job, before: Job, newest: Job) -> Job:
         hold=newest.hold,
         hold_since=newest.hold_since,
         disowned=newest.disowned,
+        end_reason=newest.end_reason,
+        written_off=newest.written_off,
         closed_at=closed_at,
     )

@@ -3,6 +3,7 @@
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,30 +87,41 @@ def test_explain_names_the_transaction(ledger: Ledger, tmp_path: Path) -> None:
     assert re.findall(r"=(\w+)", line) == [digest, "AB" * 32, "7", "40", "55"]
 
 
-@pytest.mark.usefixtures("ledger")
-def test_a_job_that_is_not_there(tmp_path: Path) -> None:
+def test_a_job_that_is_not_there(ledger: Ledger, tmp_path: Path) -> None:
     """Neither told of nor taken up; the error says where to look."""
-    for command in ("explain", "unpark"):
-        error = run(tmp_path, "job", command, "JOB-404").exception
+    ledger.close()
+    for command in (("explain", "JOB-404"), ("unpark", "JOB-404"), ("end", "JOB-404", "--reason", "x")):
+        error = run(tmp_path, "job", *command).exception
         assert isinstance(error, Refused)
         assert str(error) == "JOB-404 is not in the ledger; `provd jobs` lists all jobs"
 
 
-def test_unpark_beside_a_running_daemon(ledger: Ledger, tmp_path: Path) -> None:
-    """The parked job is taken up again; a second time there is nothing to do, and it says so."""
-    assert run(tmp_path, "job", "unpark", ID).exit_code == 0
-    job = ledger.job(ID)
+def test_unpark_without_a_daemon(ledger: Ledger, tmp_path: Path) -> None:
+    """The parked job is resumed; a second time there is nothing to do, and the error says so. The ledger
+    remembers that its GPUs are forgone."""
+    held = run(tmp_path, "job", "unpark", ID)
+    assert "has no control socket" in str(held.exception)
+    ledger.close()
+    assert run(tmp_path, "job", "unpark", ID, "--without-gpus").exit_code == 0
+    assert isinstance(run(tmp_path, "job", "unpark", ID).exception, Refused)
+    with closing(Ledger.open(tmp_path / "ledger.sqlite")) as reopened:
+        job = reopened.job(ID)
     assert job is not None
     assert not job.parked
-    assert isinstance(run(tmp_path, "job", "unpark", ID).exception, LedgerError)
-
-
-def test_unpark_without_gpus(ledger: Ledger, tmp_path: Path) -> None:
-    """The operator forgoes the GPUs of this job, and the ledger remembers it until the job is measured."""
-    assert run(tmp_path, "job", "unpark", ID, "--without-gpus").exit_code == 0
-    job = ledger.job(ID)
-    assert job is not None
     assert job.gpus_forgone
+
+
+def test_a_parked_job_is_refused_without_a_daemon(ledger: Ledger, tmp_path: Path) -> None:
+    """The next start reports it."""
+    ledger.close()
+    done = run(tmp_path, "job", "refuse", ID, "--reason", "lost")
+    assert "SLURM job 77 is cancelled" in done.output
+    with closing(Ledger.open(tmp_path / "ledger.sqlite")) as reopened:
+        job = reopened.job(ID)
+    assert job is not None
+    assert (job.state, job.written_off, job.end_reason) == (State.FAILED, True, "lost")
+    error = run(tmp_path, "job", "end", ID, "--reason", "x").exception
+    assert isinstance(error, Refused)
 
 
 def test_no_ledger_yet(tmp_path: Path) -> None:
