@@ -61,7 +61,7 @@ e2e-cli: slurm ## Run a cluster's whole life and five jobs with the command line
 examples: slurm ## Submit every job of docs/examples with one command each to a private site and chain, and check the results
 	@.venv/bin/python -m tests.e2e.examples
 
-observe: observe-tools ## Break five dependencies of the real daemon on a real site, and check alerts, series and pictures with Prometheus and Chromium (ONLY=part of a name)
+observe: observe-tools ## Break five dependencies of the real daemon, dispute a bill on a real site, and check alerts, series and pictures with Prometheus and Chromium (ONLY=part of a name)
 	@.venv/bin/python -m tests.observe.run $(if $(ONLY),--only "$(ONLY)")
 
 .PHONY: site docs-test

@@ -105,6 +105,19 @@ CHAIN = Board(
                 ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}"),
             ),
             graph(
+                "Billed and not paid",
+                "short",
+                (
+                    "sum by (cluster, denom, disputed) (provd_unpaid)",
+                    "{{cluster}} {{denom}} disputed {{disputed}}",
+                ),
+            ),
+            graph(
+                "Open disputes",
+                "short",
+                ("sum by (cluster, answered) (provd_disputes_open)", "{{cluster}} answered {{answered}}"),
+            ),
+            graph(
                 "Billed per day",
                 "short",
                 ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}"),

@@ -1,6 +1,6 @@
 """Gathers the evidence for an answer to a dispute, from the ledger and the chain, and signs it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -28,13 +28,19 @@ from provider_daemon.usage_records.recorder import take_disputed
 MAX_TEXT = 4000  # characters of an answer
 
 
-async def answer(
-    ledger: Ledger, chain: GrpcChain, signer: Signer, known: KnownDispute, text: str, now: float
-) -> str:
-    """Signs and stores the evidence for a dispute, with the answer's text. Returns the manifest's SHA-256.
+def answer(
+    ledger: Ledger,
+    chain_id: str,
+    signer: Signer,
+    known: KnownDispute,
+    records: Mapping[str, bytes],
+    text: str,
+    now: float,
+) -> tuple[bytes, str]:
+    """Signs and stores the evidence for a dispute. Returns the archive and the SHA-256 of its manifest.
 
-    A later answer replaces the earlier one. Raises Refused if the dispute is decided, or the ledger does not
-    have its job.
+    `records`: what chain_records has read. A later answer replaces the earlier one. Raises Refused if the
+    dispute is decided, or the ledger does not have its job. Call inside `ledger.write()`.
     """
     dispute = known.dispute
     job = ledger.job(dispute.job_id)
@@ -44,29 +50,24 @@ async def answer(
         )
     if job is None:
         raise Refused(f"{dispute.job_id} is not in the ledger: there is no evidence about it here")
-    if len(text) > MAX_TEXT:
-        raise Refused(f"the answer has {len(text)} characters: at most {MAX_TEXT} are allowed")
-    records = await _chain_records(chain, dispute.job_id)
-    with ledger.write():
-        take_disputed(ledger, job, signer, now)
-        facts = Answer(
-            chain_id=chain.chain_id,
-            dispute_id=dispute.dispute_id,
-            job_id=dispute.job_id,
-            provider=signer.address,
-            customer=job.spec.customer,
-            answered_at=int(now),
-            text=text,
-        )
-        files = {**records, **dict(_ledger_files(ledger, job, known))}
-        archive, digest = bundle.build(facts, files, signer)
-        disputes.answer(ledger, dispute.dispute_id, archive, digest, now)
-        detail = f"{dispute.dispute_id}: evidence with SHA-256 {digest}"
-        ledger.add_event(dispute.job_id, EventKind.DISPUTE_ANSWERED, detail, now)
-    return digest
+    take_disputed(ledger, job, signer, now)
+    facts = Answer(
+        chain_id=chain_id,
+        dispute_id=dispute.dispute_id,
+        job_id=dispute.job_id,
+        provider=signer.address,
+        customer=job.spec.customer,
+        answered_at=int(now),
+        text=text,
+    )
+    archive, digest = bundle.build(facts, {**records, **dict(_ledger_files(ledger, job, known))}, signer)
+    disputes.answer(ledger, dispute.dispute_id, archive, digest, now)
+    detail = f"{dispute.dispute_id}: evidence with SHA-256 {digest}"
+    ledger.add_event(dispute.job_id, EventKind.DISPUTE_ANSWERED, detail, now)
+    return archive, digest
 
 
-async def _chain_records(chain: GrpcChain, job_id: str) -> dict[str, bytes]:
+async def chain_records(chain: GrpcChain, job_id: str) -> dict[str, bytes]:
     """Returns the chain's records of the job, as JSON; null for one that it does not have."""
     value = await Store(chain.endpoints).get(keyspace.key(keyspace.REWARD, f"hpc-reward-{job_id}"))
     found: dict[str, Message | None] = {

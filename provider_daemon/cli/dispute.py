@@ -69,21 +69,19 @@ def answer(
     The evidence is a zip file with the job's reports, usage records, accounting and timeline. The customer
     reads it at the gateway; send it to whoever decides the dispute."""
     import asyncio
+    import base64
 
-    from provider_daemon.audit_log.operator import record
-    from provider_daemon.audit_log.records import Action
+    from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
-    from provider_daemon.ledger import disputes
-    from provider_daemon.ledger.ledger import Ledger
+    from provider_daemon.control.books import ANSWER
 
     loaded = load(config)
-    ledger = Ledger.open(Path(loaded.ledger.path), readonly=False, lock=False)
-    known = find(ledger, dispute)
-    record(loaded, Action.DISPUTE_ANSWERED, job=known.dispute.job_id, thing=dispute)
-    digest = asyncio.run(_answer(loaded, ledger, known, text))
+    job_id = find(_open(config), dispute).dispute.job_id
+    records = asyncio.run(_records(loaded, job_id))
+    answered = operate(loaded, ANSWER, dispute_id=dispute, text=text, records=records)
     if to is not None:
-        _write(to, disputes.bundle(ledger, dispute) or b"")
-    typer.echo(digest)
+        _write(to, base64.b64decode(answered.archive))
+    typer.echo(answered.hash)
 
 
 @app.command(epilog=example("provd dispute evidence hpc-dispute-2 --to answer.zip"))
@@ -137,20 +135,14 @@ def verify(
     raise typer.Exit(int(bool(checked.problems)))
 
 
-async def _answer(loaded: "Config", ledger: "Ledger", known: "KnownDispute", text: str) -> str:
-    from provider_daemon.books.evidence import answer as sign
-    from provider_daemon.chain import keys
+async def _records(loaded: "Config", job_id: str) -> dict[str, str]:
+    """Returns the chain's records of the job, as they stand in the evidence."""
+    from provider_daemon.books.evidence import chain_records
     from provider_daemon.client.session import chain_at
-    from provider_daemon.clock import SystemClock
-    from provider_daemon.errors import Refused
 
-    cluster = next((each for each in loaded.clusters if each.id == known.cluster_id), None)
-    if cluster is None:
-        raise Refused(f"cluster {known.cluster_id} is not in the configuration: its key is not known")
-    key = loaded.keys[cluster.key]
-    signer = keys.load(key.kind, key.name, key.path, key.passphrase_file)
     async with chain_at(loaded.chain.endpoints, loaded.chain.id) as chain:
-        return await sign(ledger, chain, signer, known, text, SystemClock().now())
+        found = await chain_records(chain, job_id)
+    return {name: data.decode() for name, data in found.items()}
 
 
 def _write(path: Path, data: bytes) -> None:

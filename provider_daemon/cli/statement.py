@@ -79,32 +79,13 @@ def statement(
 @app.command(epilog=example("provd statement close --month 2026-11"))
 def close(month: Closed, config: ConfigFile = DEFAULT) -> None:
     """Close a month. Stores its statement with a hash that names the closing before it."""
-    from provider_daemon.audit_log.operator import record
-    from provider_daemon.audit_log.records import Action
-    from provider_daemon.books import closing
-    from provider_daemon.books.months import month_of
-    from provider_daemon.errors import Refused
-    from provider_daemon.ledger import books
+    from provider_daemon.client.control import operate
+    from provider_daemon.config.model import load
+    from provider_daemon.control.books import CLOSE
 
-    loaded, ledger = _open(config, readonly=False)
-    end = _bounds(month)[1]
-    noted = books.newest_note_at(ledger)
-    if noted < end:
-        raise Refused(
-            f"{month} cannot be closed yet: the books must reach its end; they reach {_when(noted)}"
-        )
-    if books.closing(ledger, month):
-        raise Refused(f"{month} is closed already; `provd statement check --month {month}` compares it")
-    last = books.last_closing(ledger)
-    opened = month_of(books.opened_at(ledger) or noted)
-    following = month_of(_bounds(last.month)[1]) if last else opened
-    if month != following:
-        raise Refused(f"months are closed in order: the next one is {following}")
-    made = closing.close(_stored(ledger, month), last, _now())
-    record(loaded, Action.MONTH_CLOSED, thing=month, detail=made.hash)
-    with ledger.write():
-        books.close(ledger, made)
-    typer.echo(f"{month} is closed: SHA-256 {made.hash}")
+    _bounds(month)
+    closed = operate(load(config), CLOSE, month=month)
+    typer.echo(f"{closed.month} is closed: SHA-256 {closed.hash}")
 
 
 @app.command(epilog=example("provd statement check --month 2026-11"))
@@ -244,9 +225,9 @@ def _now() -> float:
     return SystemClock().now()
 
 
-def _open(config: Path, *, readonly: bool = True) -> "tuple[Config, Ledger]":
+def _open(config: Path) -> "tuple[Config, Ledger]":
     from provider_daemon.config.model import load
     from provider_daemon.ledger.ledger import Ledger
 
     loaded = load(config)
-    return loaded, Ledger.open(Path(loaded.ledger.path), readonly=readonly, lock=False)
+    return loaded, Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False)

@@ -11,6 +11,7 @@ from typing import Annotated, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from provider_daemon.audit_log.records import Action
+from provider_daemon.chain.keys import Signer
 from provider_daemon.config.model import Config
 from provider_daemon.ledger.ledger import Ledger
 
@@ -32,7 +33,8 @@ Answer = TypeVar("Answer", bound=Body)
 class Context:
     """What an operation works with. `operator`: the Unix user who asks. `now`: seconds since the epoch.
 
-    `signers`: the public keys that the running daemon signs with, by address; empty if none runs.
+    `signers`: the public keys that the running daemon signs with, by address; empty if none runs. `keys`: the
+    keys themselves, by their names in the configuration.
     """
 
     ledger: Ledger
@@ -40,6 +42,7 @@ class Context:
     operator: str
     now: float
     signers: Mapping[str, bytes] = field(default_factory=dict)
+    keys: Mapping[str, Signer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

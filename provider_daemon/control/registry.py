@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from provider_daemon.control import clusters, customers, jobs, messages
+from provider_daemon.control import books, clusters, customers, jobs, messages
 from provider_daemon.control.operation import Operation
 
 _ALL: tuple[Operation[Any, Any], ...] = (
@@ -17,5 +17,7 @@ _ALL: tuple[Operation[Any, Any], ...] = (
     messages.SEND,
     messages.FIND,
     messages.WITHDRAW,
+    books.CLOSE,
+    books.ANSWER,
 )
 OPERATIONS = {operation.name: operation for operation in _ALL}

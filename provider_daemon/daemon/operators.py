@@ -40,7 +40,7 @@ def control_socket(
         )
 
     def context(operator: str) -> Context:
-        return Context(ledger, reload.running, operator, clock.now(), public_keys)
+        return Context(ledger, reload.running, operator, clock.now(), public_keys, used)
 
     path = socket_path(config.control, config.ledger.path, runtime_directory)
     return ControlSocket(path, describe, context, loop_set.wake)

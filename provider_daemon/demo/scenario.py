@@ -14,6 +14,7 @@ from provider_daemon.demo.jobs import DemoJob, demo_jobs
 from provider_daemon.demo.market import order
 from provider_daemon.demo.report import progress
 from provider_daemon.demo.sites import Accounting
+from provider_daemon.demo.statement import statement_problems
 from provider_daemon.demo.verdict import JobVerdict, Settlement
 from provider_daemon.errors import Transient
 from provider_daemon.job.state import TERMINAL, State
@@ -46,6 +47,7 @@ class Scenario:
         rows = [await self._verdict(job, job_id, accounting) for job_id, job in self.jobs.items()]
         measured = await verdicts.settlement(stage.market, sum(row.escrowed for row in rows), before)
         problems = late + verdicts.settlement_problems(measured, rows)
+        problems += await statement_problems(stage, measured, len(rows))
         return rows, measured, problems + await stage.data.delivery_problems()
 
     async def _verdict(self, job: DemoJob, job_id: str, accounting: Accounting) -> JobVerdict:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon.demo.processes import Process
-from tests.e2e import money
+from tests.e2e import books, money
 from tests.e2e.shell import Shell, same
 from tests.expect import Wrong
 from tests.waiting import until
@@ -70,8 +70,9 @@ def play(shell: Shell, children: list[Process]) -> None:
     open_shop(shell)
     daemon = start_daemon(shell, children, site)
     run_jobs(shell)
-    disputed = dispute(shell)
+    disputed = dispute(shell, people)
     money.check(shell, people, JOBS, FUNDS, ESCROW, disputed)
+    books.check(shell, people, len(JOBS))
     look_around(shell, people)
     close_shop(shell, daemon)
 
@@ -207,7 +208,6 @@ def run_jobs(shell: Shell) -> None:
         )
         made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")
         same("job", made["ids"]["job_id"], job_id)
-    shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y", expect=1)
     asyncio.run(until("JOB-3 runs", lambda: state(shell, "JOB-3") == "JOB_STATE_RUNNING", limit=120, pause=1))
     shell.run('provd tx hpc cancel-job JOB-3 --reason "no longer needed" --from bob -y')
 
@@ -216,8 +216,8 @@ def state(shell: Shell, job_id: str) -> str:
     return str(shell.json(f"provd query hpc job {job_id}")["job"]["state"])
 
 
-def dispute(shell: Shell) -> dict[str, str]:
-    """The customer disputes JOB-1, and the governor resolves the dispute: half of the GPUs.
+def dispute(shell: Shell, people: dict[str, str]) -> dict[str, str]:
+    """The customer disputes JOB-1, the provider answers, and the governor decides: half of the GPUs.
 
     The payment stops and then continues on the resolution, which is returned.
     """
@@ -226,6 +226,7 @@ def dispute(shell: Shell) -> dict[str, str]:
         'provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y'
     )
     dispute_id = flagged["ids"]["dispute_id"]
+    books.answer(shell, dispute_id, people["provider"])
     for job_id in JOBS:
         shell.run(f"provd query hpc job {job_id} --watch", expect=EXIT[job_id])
     time.sleep(SETTLE_SECONDS + 3)

@@ -1,4 +1,4 @@
-"""Five faults, produced and repaired as on a real site, and the alerts that each must and may fire."""
+"""Six faults, produced and repaired as on a real site, and the alerts that each must and may fire."""
 
 import asyncio
 import signal
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2
 from provider_daemon.demo.jobs import DemoJob, shell
 from provider_daemon.job.state import State
 from tests.faults.house import FarSite
@@ -163,6 +164,27 @@ class GpusUncounted:
         await start_slurm(place)
 
 
+# --- disputes ---
+
+REASON = "it was idle all the time"
+
+
+async def dispute(place: Place) -> None:
+    """The customer disputes the bill of a job that has ended."""
+    job_id = place.stage.ended()
+    await place.stage.customer.send(
+        tx_pb2.MsgFlagDispute(
+            disputer_address=place.stage.customer.address, job_id=job_id, dispute_type="usage", reason=REASON
+        )
+    )
+
+
+async def answer(place: Place) -> None:
+    """The provider answers, as the guide describes."""
+    for dispute_id in place.stage.disputes():
+        await provd("dispute", "answer", dispute_id, "--text", "it was not", "-c", str(place.stage.config))
+
+
 async def provd(*arguments: str) -> None:
     """Runs a provd command line, as an operator types it."""
     process = await asyncio.create_subprocess_exec(
@@ -231,5 +253,13 @@ FAULTS = (
         _uncounted.end,
         {"ProvdJobsParked": "the GPU job that ended cannot be billed and waits for the operator"},
         "no_gpu_record",
+    ),
+    Fault(
+        "a customer disputes a bill",
+        "disputes",
+        dispute,
+        answer,
+        {"ProvdDisputeOpen": "the dispute waits for an answer"},
+        REASON,
     ),
 )

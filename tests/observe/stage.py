@@ -20,7 +20,7 @@ from provider_daemon.demo.market import opened, order
 from provider_daemon.demo.processes import Process
 from provider_daemon.demo.sites import DemoSite, SimulatedDemoSite
 from provider_daemon.job.state import State
-from provider_daemon.ledger import listing, reconciliation
+from provider_daemon.ledger import disputes, listing, reconciliation
 from provider_daemon.ledger.ledger import Ledger
 from tests.observe.prometheus import Prometheus, start_prometheus
 from tests.waiting import until
@@ -59,6 +59,20 @@ class Stage:
             if what == "jobs":
                 return [f"{job.state} {job.reported}" for _, job in listing.jobs(ledger)]
             return [row.kind for row in ledger.count_waiting()]
+
+    def ended(self) -> str:
+        """Returns the id of a job that is settled."""
+        with contextlib.closing(
+            Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)
+        ) as ledger:
+            return next(job.spec.job_id for _, job in listing.jobs(ledger) if job.closed_at is not None)
+
+    def disputes(self) -> list[str]:
+        """Returns the ids of the open disputes."""
+        with contextlib.closing(
+            Ledger.open(self.directory / "ledger.sqlite", readonly=True, lock=False)
+        ) as ledger:
+            return [known.dispute.dispute_id for known in disputes.still_open(ledger)]
 
     def parked(self) -> list[str]:
         """Returns the ids of parked jobs."""

@@ -37,8 +37,10 @@ async def disputed(house: House) -> KnownDispute:
 
 
 async def answered(house: House, known: KnownDispute, text: str = "it was not") -> str:
-    now = house.chain.clock.now()
-    return await evidence.answer(house.ledger, house.chain.client, PROVIDER, known, text, now)
+    now, records = house.chain.clock.now(), await evidence.chain_records(house.chain.client, "JOB-1")
+    with house.ledger.write():
+        _, digest = evidence.answer(house.ledger, CHAIN_ID, PROVIDER, known, records, text, now)
+    return digest
 
 
 def contents(house: House) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -107,13 +106,3 @@ def test_evidence_is_written_again(config: Path, archive: Path, tmp_path: Path) 
     ledger.close()
     assert provd(config, "dispute", "evidence", "hpc-dispute-2", "--to", str(target)).exit_code == 0
     assert target.read_bytes() == archive.read_bytes()
-
-
-def test_the_answer_of_a_cluster_that_is_not_configured(config: Path, tmp_path: Path) -> None:
-    """Its key is not known: nothing is signed."""
-    ledger = Ledger.open(tmp_path / "ledger.sqlite")
-    with ledger.write():
-        disputes.save(ledger, replace(OPEN, dispute_id="hpc-dispute-8"), "HPC-9")
-    ledger.close()
-    refused = provd(config, "dispute", "answer", "hpc-dispute-8", "--text", "no")
-    assert "cluster HPC-9 is not in the configuration" in str(refused.exception)
