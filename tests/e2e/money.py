@@ -56,7 +56,7 @@ def check(
 
 
 def billed(shell: Shell, job_id: str, usage: Mapping[str, Any], gpu_type: str) -> tuple[int, int, int]:
-    """Returns total, reward and fee of the usage by `provd bill estimate`.
+    """Returns total, reward and fee of the usage by `provd bill estimate`, with the offering's prices.
 
     They are zero for a job that never ran.
     """
@@ -64,7 +64,8 @@ def billed(shell: Shell, job_id: str, usage: Mapping[str, Any], gpu_type: str) -
     if not any(used.values()):
         return 0, 0, 0
     path = shell.file(f"{job_id}.usage.json", dumps({**used, **({"gpu_type": gpu_type} if gpu_type else {})}))
-    bill = shell.json(f"provd bill estimate --usage {path}")
+    queue = "gpu" if gpu_type else "standard"
+    bill = shell.json(f"provd bill estimate --usage {path} --offering OFF-1 --queue {queue}")
     return bill["total"], bill["provider_reward"], bill["platform_fee"]
 
 
