@@ -124,7 +124,7 @@ class Closed:
         same(
             "lines that are no JSON",
             [line.split(":")[0] for line in plain],
-            ["provd.toml", "key (credential provd-key)"],
+            ["/etc/provd/provd.toml", "key (credential provd-key)"],
         )
         lines = [(line_of(entry), entry["PRIORITY"]) for entry in entries if entry["MESSAGE"].startswith("{")]
         words = {line["event"] for line, _ in lines}
