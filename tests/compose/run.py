@@ -27,7 +27,7 @@ IMAGES = ("provd-slurm-site", "provd-slurm-provd", "provd-slurm-prometheus")
 SECRETS = ("munge.key", "ssh_host_*", "id_ed25519*", "keyring-file", "passphrase")
 JOB_IMAGE = "docker.io/library/debian:bookworm-slim"
 UP_SECONDS = 150
-WAIT_SECONDS = 60  # seconds for what should happen soon
+WAIT_SECONDS = 180  # seconds for what should happen soon
 
 
 def main() -> int:

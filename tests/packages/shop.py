@@ -21,7 +21,7 @@ from tests.packages.debian import Debian
 from tests.waiting import until
 
 CONFIG = "etc/provd/provd.toml"
-WAIT_SECONDS = 90  # seconds for what should happen soon
+WAIT_SECONDS = 180  # seconds for what should happen soon
 LEDGER = "var/lib/provd/ledger.sqlite"
 
 

@@ -18,8 +18,8 @@ from tests.expect import Wrong
 from tests.unit.docs import ROOT
 
 BOOT = Path(__file__).with_name("boot")
-BOOT_SECONDS = 30
-WAIT_SECONDS = 30  # seconds for what should happen soon
+BOOT_SECONDS = 120
+WAIT_SECONDS = 120  # seconds for what should happen soon; provd may wait for 60 after a long stop
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _NAMESPACES = (
     "--mount",
