@@ -2,11 +2,11 @@
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import quote
 
-import zstandard
 from aiohttp import web
 
 from provider_daemon.gateway import paths
@@ -19,6 +19,11 @@ from provider_daemon.job.lifecycle import Job
 from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import Identity, NotAllowed, NotThere
 from provider_daemon.tokens.identity import Right
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MOST_ENTRIES = 5000  # of one page of a listing
 ZSTD_LEVEL = 3
@@ -150,7 +155,7 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncGenerator[byte
 
 
 async def _compressed(content: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
-    packer = zstandard.ZstdCompressor(level=ZSTD_LEVEL).compressobj()
+    packer = zstd.ZstdCompressor(level=ZSTD_LEVEL)
     async for chunk in content:
         if packed := await asyncio.to_thread(packer.compress, chunk):
             yield packed

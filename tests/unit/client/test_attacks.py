@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zstandard
 from aiohttp import web
 
 from provider_daemon.client import gateway as client
@@ -17,6 +16,7 @@ from provider_daemon.client.gateway_facts import GatewayRefused
 from provider_daemon.client.meter import NoMeter
 from provider_daemon.errors import Unreadable
 from tests.unit.client.far_end import FarEnd, manifest_of, opened, served, tar_of
+from tests.zstd import zstd
 
 FILES = {f"d/{number}.txt": b"%d" % number for number in range(20)}
 MIB = 2**20
@@ -59,7 +59,7 @@ def endless(start: bytes, block: bytes = bytes(MIB)) -> Iterator[bytes]:
 SPARSE = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.name": "d/1.txt"}
 MAP = b"99999999999999\n" + b"1" * 497 + b"\n" + (b"1" * 511 + b"\n") * (MIB // 512 - 1)
 ARCHIVES = {
-    "zstd bomb": lambda: iter([zstandard.compress(BOMB)]),
+    "zstd bomb": lambda: iter([zstd.compress(BOMB)]),
     "gzip bomb": lambda: iter([gzip.compress(BOMB)]),
     "PAX header without an end": lambda: endless(header(tarfile.XHDTYPE, HUGE)),
     "global header without an end": lambda: endless(header(tarfile.XGLTYPE, HUGE)),
@@ -169,7 +169,7 @@ class Odd(FarEnd):
 
 COMPRESSED = {
     "gzip": gzip.compress(BOMB),
-    "zstd": zstandard.compress(BOMB),
+    "zstd": zstd.compress(BOMB),
     "deflate": gzip.compress(BOMB),
     "br": b"x",
 }
