@@ -2,15 +2,18 @@
 
 import sqlite3
 import sys
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.maintenance import Window
 from provider_daemon.job.payment import ChainSettlement
-from provider_daemon.ledger import customers, figures, meta
-from provider_daemon.ledger.books import Unpaid, unpaid
+from provider_daemon.ledger import books, customers, figures, maintenance, meta
+from provider_daemon.ledger.books import Unpaid
 from provider_daemon.ledger.disputes import KnownDispute, still_open
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
 
 NEWEST = 200  # jobs
@@ -25,8 +28,20 @@ class Show(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ClusterNotes:
+    """What the ledger has of a served cluster. `windows`: all that are stored, also those that are over."""
+
+    cluster_id: str
+    pause: Pause | None
+    windows: tuple[Window, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Rows:
-    """The status page's rows. Jobs come with their number, newest first; `parked` has older ones too."""
+    """The status page's rows. Jobs come with their number, newest first; `parked` has older ones too.
+
+    `booked`: what the chain recorded for those that have ended, by job id.
+    """
 
     total: int
     jobs: tuple[tuple[int, Job], ...]
@@ -39,13 +54,16 @@ class Rows:
     disputes: tuple[KnownDispute, ...] = ()
     unpaid: tuple[Unpaid, ...] = ()
     settlement: ChainSettlement = ChainSettlement.UNKNOWN
+    booked: Mapping[str, books.BookedJob] = field(default_factory=dict)
+    clusters: tuple[ClusterNotes, ...] = ()
 
 
 def read(ledger: Ledger) -> Rows:
     (count,) = ledger._all("count_jobs")
+    newest = jobs(ledger)
     return Rows(
         total=count["jobs"],
-        jobs=jobs(ledger),
+        jobs=newest,
         parked=jobs(ledger, show=Show.PARKED, count=FEW),
         open_jobs=tuple(figures.open_jobs(ledger)),
         transactions=tuple(ledger.last_txs(FEW)),
@@ -53,9 +71,19 @@ def read(ledger: Ledger) -> Rows:
         set_aside=tuple(SetAside(**dict(row)) for row in ledger._all("set_aside", count=FEW)),
         held=customers.held(ledger),
         disputes=tuple(still_open(ledger)[:FEW]),
-        unpaid=tuple(unpaid(ledger)),
+        unpaid=tuple(books.unpaid(ledger)),
         settlement=ledger.get(meta.SETTLEMENT),
+        booked=booked(ledger, newest),
+        clusters=tuple(
+            ClusterNotes(each, ledger.get(meta.pause(each)), maintenance.windows(ledger, each, 0))
+            for each in ledger.get(meta.SERVED).split()
+        ),
     )
+
+
+def booked(ledger: Ledger, found: Iterable[tuple[int, Job]]) -> dict[str, books.BookedJob]:
+    """Returns what the chain recorded for those of the jobs that have ended, by job id."""
+    return books.of(ledger, [job.spec.job_id for _, job in found if job.closed_at is not None])
 
 
 def jobs(

@@ -5,13 +5,13 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.server import troubled
 from provider_daemon.status.overview import (
-    LONGEST,
     DaemonStatus,
     EndpointStatus,
     LoopStatus,
     Trouble,
     WalletStatus,
 )
+from provider_daemon.status.units import LONGEST
 from provider_daemon.text import printable
 
 

@@ -1,22 +1,22 @@
 """The content of the status page, `provd status` and `provd top`, from ledger and daemon. Pure."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.job.state import State
-from provider_daemon.ledger.books import Unpaid
+from provider_daemon.ledger.books import BookedJob, Unpaid
 from provider_daemon.ledger.customers import HeldCustomer
 from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.ledger.listing import Rows
 from provider_daemon.ledger.rows import SetAside, Waiting
 from provider_daemon.money.job_bill import expected_bill
 from provider_daemon.ports import RESOLUTION_SECONDS
+from provider_daemon.status.cluster_line import ClusterLine, cluster_line
 from provider_daemon.status.job_status import JobStatus, by_state, standing, why
-from provider_daemon.text import printable
-
-LONGEST = 300  # characters per text
+from provider_daemon.status.units import short
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,8 @@ class JobLine:
     Times here and below are in seconds since the epoch. `program` is argv[0] or the template. Arguments and
     environment may hold secrets and are not shown. Amounts are in `price_denom`, None if unknown: `estimate`
     is the most that the job can cost, `agreed` its customer's limit, `escrowed` what of that the chain holds,
-    `bill` what its measured usage costs.
+    `bill` what its measured usage costs. `price`: what the chain billed, or else `bill`, or else `estimate`.
+    `paid`: what was paid for it, 0 while that is unsettled or disputed.
     """
 
     number: int
@@ -46,6 +47,10 @@ class JobLine:
     escrowed: int | None
     bill: int | None
     price_denom: str
+    customer: str
+    nodes: int
+    price: int | None
+    paid: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +169,7 @@ class Overview:
     disputes: tuple[DisputeLine, ...]
     unpaid: tuple[Unpaid, ...]
     settlement: ChainSettlement
+    clusters: tuple[ClusterLine, ...]
     daemon: DaemonStatus | None
 
 
@@ -173,32 +179,35 @@ def overview(rows: Rows, daemon: DaemonStatus | None, now: float) -> Overview:
         at=now,
         total=rows.total,
         counts=_counts(rows),
-        jobs=lines(rows.jobs, silent),
+        jobs=lines(rows.jobs, silent, rows.booked),
         parked=lines(rows.parked, silent),
         transactions=tuple(
             Transaction(
-                **{name: getattr(tx, name) for name in Transaction.__slots__} | {"note": _short(tx.note)}
+                **{name: getattr(tx, name) for name in Transaction.__slots__} | {"note": short(tx.note)}
             )
             for tx in rows.transactions
         ),
         waiting=rows.waiting,
-        set_aside=tuple(SetAside(_short(each.job_id), _short(each.why), each.at) for each in rows.set_aside),
+        set_aside=tuple(SetAside(short(each.job_id), short(each.why), each.at) for each in rows.set_aside),
         held=rows.held,
         disputes=tuple(map(_dispute, rows.disputes)),
         unpaid=rows.unpaid,
         settlement=rows.settlement,
+        clusters=tuple(
+            shown for each in rows.clusters if (shown := cluster_line(each, silent, now)) is not None
+        ),
         daemon=daemon,
     )
 
 
 def _dispute(known: KnownDispute) -> DisputeLine:
     return DisputeLine(
-        dispute_id=_short(known.dispute.dispute_id),
-        job_id=_short(known.dispute.job_id),
-        cluster=_short(known.cluster_id),
-        by=_short(known.dispute.disputer),
-        kind=_short(known.dispute.kind),
-        reason=_short(known.dispute.reason),
+        dispute_id=short(known.dispute.dispute_id),
+        job_id=short(known.dispute.job_id),
+        cluster=short(known.cluster_id),
+        by=short(known.dispute.disputer),
+        kind=short(known.dispute.kind),
+        reason=short(known.dispute.reason),
         opened_at=known.dispute.created_at,
         ends_at=known.dispute.created_at + RESOLUTION_SECONDS,
         answered_at=known.answered_at,
@@ -213,35 +222,51 @@ def _counts(rows: Rows) -> tuple[Count, ...]:
     return tuple(Count(cluster, stands, jobs) for (cluster, stands), jobs in sorted(sums.items()))
 
 
-def lines(jobs: Iterable[tuple[int, Job]], silent: Collection[str] = ()) -> tuple[JobLine, ...]:
-    """`silent`: ids of the clusters whose SLURM did not answer the last poll."""
-    return tuple(line(number, job, silent) for number, job in jobs)
+def lines(
+    jobs: Iterable[tuple[int, Job]],
+    silent: Collection[str] = (),
+    booked: Mapping[str, BookedJob] = MappingProxyType({}),
+) -> tuple[JobLine, ...]:
+    """`silent`: ids of the clusters whose SLURM did not answer the last poll. `booked`: see listing.Rows."""
+    return tuple(line(number, job, silent, booked.get(job.spec.job_id)) for number, job in jobs)
 
 
-def line(number: int, job: Job, silent: Collection[str] = ()) -> JobLine:
+def line(number: int, job: Job, silent: Collection[str] = (), booked: BookedJob | None = None) -> JobLine:
     workload, asked = job.spec.workload, job.spec.resources
     gpus = f" + {asked.gpus_per_node} GPU" if asked.gpus_per_node else ""
     return JobLine(
         number=number,
-        job_id=_short(job.spec.job_id),
-        cluster=_short(job.spec.cluster_id),
+        job_id=short(job.spec.job_id),
+        cluster=short(job.spec.cluster_id),
         standing=standing(job),
         state=job.state,
         reported=job.reported,
         slurm_id=job.slurm_id,
-        queue=_short(job.spec.queue),
-        program=_short(workload.preconfigured_id if workload.is_preconfigured else workload.command),
+        queue=short(job.spec.queue),
+        program=short(workload.preconfigured_id if workload.is_preconfigured else workload.command),
         size=f"{asked.nodes} x {asked.cpus_per_node}{gpus}",
         created_at=job.spec.created_ns / 1e9,
-        why=_short(why(job, silent=job.spec.cluster_id in silent)),
+        why=short(why(job, silent=job.spec.cluster_id in silent)),
         estimate=job.estimate,
         agreed=job.agreed,
         escrowed=job.escrowed,
         bill=expected_bill(job).total if job.measured else None,
-        price_denom=_short(job.pricing.denom),
+        price_denom=short(job.pricing.denom),
+        customer=short(job.spec.customer),
+        nodes=asked.nodes,
+        price=_price(job, booked),
+        paid=_paid(booked),
     )
 
 
-def _short(text: str) -> str:
-    shown = printable(text[: LONGEST + 1])
-    return shown if len(shown) <= LONGEST else f"{shown[: LONGEST - 1]}…"
+def _price(job: Job, booked: BookedJob | None) -> int | None:
+    """Returns the chain's own bill, provd's of the measured usage, or the most that the job can cost."""
+    if booked is not None and booked.job.status:
+        return booked.job.total
+    return expected_bill(job).total if job.measured else job.estimate
+
+
+def _paid(booked: BookedJob | None) -> int | None:
+    if booked is None or not booked.job.status:
+        return None
+    return booked.job.total if booked.job.settled_at else 0

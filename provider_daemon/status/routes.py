@@ -40,6 +40,7 @@ class Routes:
     def add_to(self, app: web.Application) -> None:
         for path, handler in {
             "/": self._index,
+            "/jobs/{job_id}": self._index,
             "/status.json": self._overview,
             "/status/events": self._events,
             "/status/jobs": self._jobs,

@@ -5,11 +5,19 @@ from dataclasses import dataclass
 
 from provider_daemon.job.payment import SETTLES_NOTHING, ChainSettlement
 from provider_daemon.ports import EndpointState
-from provider_daemon.status.overview import DaemonStatus, EndpointStatus, JobLine, Overview, WalletStatus
+from provider_daemon.status.cluster_line import notes
+from provider_daemon.status.overview import (
+    DaemonStatus,
+    EndpointStatus,
+    JobLine,
+    Overview,
+    WalletStatus,
+)
+from provider_daemon.status.units import age
 
 SHOWN_TXS = 5
+ACCOUNT = 13  # characters of an address
 TEN_YEARS = 3650 * 86400.0
-_UNITS = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
         ),
         _payment(overview),
         *(_ongoing(overview.daemon) if overview.daemon else ()),
+        _clusters(overview),
         _held(overview),
         _jobs(open_jobs, overview.at),
         _outbox(overview),
@@ -100,6 +109,11 @@ def _disputes(overview: Overview) -> Section:
 def _payment(overview: Overview) -> Section:
     promise = overview.settlement is ChainSettlement.PROMISE
     return Section("Payment", ("WHAT",), ((SETTLES_NOTHING,),) if promise else ())
+
+
+def _clusters(overview: Overview) -> Section:
+    rows = tuple((each.cluster, "; ".join(notes(each, overview.at))) for each in overview.clusters)
+    return Section("Clusters that do not accept all jobs", ("CLUSTER", "WHY"), rows)
 
 
 def _held(overview: Overview) -> Section:
@@ -184,6 +198,11 @@ def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
             job.state,
             job.reported,
             job.slurm_id or "-",
+            _account(job.customer),
+            job.queue,
+            str(job.nodes),
+            _amount(job.price),
+            _amount(job.escrowed),
             job.program,
             age(now - job.created_at),
             job.why,
@@ -191,12 +210,30 @@ def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
         for job in jobs
     )
     return Section(
-        "Open jobs", ("JOB", "STATUS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"), rows
+        "Open jobs",
+        (
+            "JOB",
+            "STATUS",
+            "STATE",
+            "ON CHAIN",
+            "SLURM",
+            "CUSTOMER",
+            "QUEUE",
+            "NODES",
+            "PRICE",
+            "ESCROW",
+            "PROGRAM",
+            "AGE",
+            "WHY",
+        ),
+        rows,
     )
 
 
-def age(seconds: float) -> str:
-    """Formats in the largest whole unit; never negative, even if clocks differ."""
-    past = max(0, int(seconds))
-    unit, size = next((each for each in _UNITS if past >= each[1]), _UNITS[-1])
-    return f"{past // size} {unit}"
+def _account(address: str) -> str:
+    """Shortens an address, so that a line of the table fits a terminal; the page has the whole."""
+    return address if len(address) <= ACCOUNT else f"{address[:8]}…{address[-4:]}"
+
+
+def _amount(units: int | None) -> str:
+    return "-" if units is None else f"{units:,}"

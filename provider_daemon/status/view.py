@@ -11,7 +11,8 @@ from provider_daemon.ledger.listing import Show
 from provider_daemon.ledger.timeline import timeline, unsent
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.status import health
-from provider_daemon.status.overview import LONGEST, line, lines, overview
+from provider_daemon.status.overview import lines, overview
+from provider_daemon.status.units import LONGEST
 from provider_daemon.text import printable
 
 FRESH_SECONDS = 1.0
@@ -42,7 +43,8 @@ class View:
             if match
             else listing.jobs(ledger, show=show, before=before)
         )
-        return to_json({"jobs": [asdict(each) for each in lines(found, self._parts.silent())]})
+        shown = lines(found, self._parts.silent(), listing.booked(ledger, found))
+        return to_json({"jobs": [asdict(each) for each in shown]})
 
     def job(self, job_id: str) -> str | None:
         """Returns a job with its timeline, or None if the ledger does not have it."""
@@ -61,7 +63,7 @@ class View:
         ]
         return to_json(
             {
-                "job": asdict(line(*numbered, self._parts.silent())),
+                "job": asdict(*lines([numbered], self._parts.silent(), listing.booked(ledger, [numbered]))),
                 "name": numbered[1].name,
                 "timeline": entries,
                 "unsent": reports,

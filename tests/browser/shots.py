@@ -25,7 +25,7 @@ async def shoot(tab: Tab, directory: Path) -> list[Path]:
         await tab.size(width, height)
         await tab.scheme(scheme)
         if timeline:
-            await tab.run("document.querySelector('#jobs tr:last-child button').click()")
+            await tab.run("document.querySelector('#jobs tr:last-child a').click()")
             await tab.until("document.querySelector('#detail li') !== null")
             await tab.run("document.querySelector('#detail').scrollIntoView()")
         else:

@@ -12,10 +12,13 @@ import pytest
 from aiohttp import web
 
 from provider_daemon.clock import SystemClock
+from provider_daemon.job.maintenance import Window, WindowSource
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
+from provider_daemon.ledger import maintenance, meta
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import Message
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.scheduler import FOREVER
@@ -91,7 +94,7 @@ async def test_live_and_inert(ledger: Ledger, address: str, tab: Tab) -> None:
     await tab.until("document.querySelectorAll('#jobs tr').length === 1")
     save(ledger, 2, parked=Parked(ParkReason.OTHER, HOSTILE))
     await tab.until("document.querySelectorAll('#jobs tr').length === 2")
-    await tab.run("document.querySelector('#jobs button').click()")
+    await tab.run("document.querySelector('#jobs a').click()")
     await tab.until("document.querySelector('#detail li') !== null")
     text = await tab.run("document.body.innerText")
     assert text.count('<img src=x onerror="window.owned=1">') >= 8
@@ -198,11 +201,11 @@ async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) 
     """
     save(ledger, 1, parked=Parked(ParkReason.SEVERAL, "7, 8"))
     await tab.go(address)
-    await tab.until("document.querySelectorAll('#parked button').length === 1")
+    await tab.until("document.querySelectorAll('#parked a').length === 1")
     await tab.press("Tab")
     assert await tab.run("document.activeElement.parentElement.parentElement.id") == "parked"
     save(ledger, 2, parked=Parked(ParkReason.SEVERAL, "7, 8"))
-    await tab.until("document.querySelectorAll('#parked button').length === 2")
+    await tab.until("document.querySelectorAll('#parked a').length === 2")
     assert await tab.run("document.activeElement.textContent") == "JOB-1"
     await tab.press("Enter")
     await tab.until("document.activeElement.id === 'detail'")
@@ -217,6 +220,45 @@ async def test_a_parked_job_by_keyboard(ledger: Ledger, address: str, tab: Tab) 
     )
 
 
+async def test_a_job_has_a_page(ledger: Ledger, address: str, tab: Tab) -> None:
+    """Its link opens that job alone, with customer and money, and follows its changes."""
+    save(ledger, 1, state=State.RUNNING, estimate=2_400_000, escrowed=3_000_000)
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#jobs tr').length === 1")
+    row = await tab.run("document.querySelector('#jobs tr').innerText")
+    assert "\u2264\u202f2\u202f400\u202f000" in row
+    link = await tab.run("document.querySelector('#jobs a').href")
+    assert link == f"{address}jobs/JOB-1"
+    await tab.go(link)
+    await tab.until("document.querySelector('#detail li') !== null")
+    text = await tab.run("document.body.innerText")
+    assert JOB.spec.customer in text
+    assert "3\u202f000\u202f000 uvirt" in text
+    assert "Latest transactions" not in text
+    save(ledger, 1, state=State.RUNNING, message="now", parked=Parked(ParkReason.SEVERAL, "7, 8"))
+    await tab.until("document.querySelector('#detail').innerText.includes('several')")
+    await tab.go(f"{address}jobs/JOB-9")
+    await tab.until("document.body.innerText.includes('The ledger has no such job')")
+    assert all("404 (Not Found)" in problem for problem in tab.problems)
+
+
+async def test_what_keeps_a_cluster_from_accepting_jobs(ledger: Ledger, address: str, tab: Tab) -> None:
+    """A pause with who and why, and maintenance to come; gone when it is over."""
+    with ledger.write():
+        ledger.set(meta.SERVED, "HPC-1")
+        ledger.set(meta.pause("HPC-1"), Pause(HOSTILE, "carol", 5.0))
+        maintenance.add(ledger, "HPC-1", Window(WindowSource.OPERATOR, 4 * 10**9, 4 * 10**9 + 60))
+    await tab.go(address)
+    await tab.until("document.querySelectorAll('#clusters li').length === 1")
+    text = await tab.run("document.querySelector('#clusters').innerText")
+    assert "paused by carol" in text
+    assert "draining on chain; maintenance from 2096-10-02" in text
+    with ledger.write():
+        ledger.set(meta.pause("HPC-1"), None)
+        maintenance.remove(ledger, "HPC-1", 1)
+    await tab.until("document.querySelector('#s-clusters').hidden")
+
+
 async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
     """A width of 360 pixels is enough for any word without horizontal scrolling.
 
@@ -227,7 +269,7 @@ async def test_on_a_phone(ledger: Ledger, address: str, tab: Tab) -> None:
     await tab.size(360)
     await tab.go(address)
     await tab.until("document.querySelectorAll('#jobs tr').length === 2")
-    await tab.run("document.querySelector('#jobs tr:last-child button').click()")
+    await tab.run("document.querySelector('#jobs tr:last-child a').click()")
     await tab.until("document.querySelector('#detail li') !== null")
     assert await tab.run("document.documentElement.scrollWidth") <= 360
     assert (
@@ -282,7 +324,7 @@ async def test_ten_thousand_jobs(ledger: Ledger, address: str, tab: Tab) -> None
             )
     await tab.go(address)
     await tab.until("document.querySelectorAll('#jobs tr').length === 200")
-    assert await tab.run("document.querySelector('#jobs button').textContent") == "JOB-10000"
+    assert await tab.run("document.querySelector('#jobs a').textContent") == "JOB-10000"
     await tab.run("document.querySelector('#older').click()")
     await tab.until("document.querySelectorAll('#jobs tr').length === 400")
     await tab.run(

@@ -8,14 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.maintenance import Window, WindowSource
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
-from provider_daemon.ledger import listing
+from provider_daemon.ledger import listing, maintenance, meta
+from provider_daemon.ledger.books import BookedJob
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import OpenTx, SetAside, Waiting
+from provider_daemon.money.account import Accounted
+from provider_daemon.money.job_bill import expected_bill
+from provider_daemon.status.cluster_line import notes
 from provider_daemon.status.job_status import JobStatus, standing, why
-from provider_daemon.status.overview import LONGEST, Count, DaemonStatus, line, overview
+from provider_daemon.status.overview import Count, DaemonStatus, line, overview
+from provider_daemon.status.units import LONGEST
 from tests.unit.job.jobs import JOB
 from tests.unit.metrics.parts import fill
 
@@ -96,6 +103,63 @@ def test_a_silent_cluster_concerns_its_own_jobs(ledger: Ledger) -> None:
     for silent, said in (("HPC-1", True), ("HPC-2", False)):
         found = overview(rows, DaemonStatus("9.9", (), (), (), (), silent=(silent,)), 1000.0)
         assert any(each.why.startswith("SLURM does not answer") for each in found.jobs) is said
+
+
+def accounted(job: Job, **changes: object) -> BookedJob:
+    spec = job.spec
+    account = Accounted(
+        spec.job_id, spec.cluster_id, "OFF-1", spec.queue, "ve1p", spec.customer, "completed", 1, 1, 2
+    )
+    return BookedJob(replace(account, **changes), None, None)  # type: ignore[arg-type]
+
+
+def test_price_and_paid() -> None:
+    """At most the estimate; with its usage known the bill; then what the chain billed, and paid or not."""
+    asked = replace(JOB, estimate=500, escrowed=10**9)
+    used = replace(asked, usage=Usage(wall_clock_seconds=3600, cpu_core_seconds=7200, node_hours=1))
+    found = [
+        line(1, asked),
+        line(1, used),
+        line(1, used, (), accounted(used)),
+        line(1, used, (), accounted(used, status="pending", total=77)),
+        line(1, used, (), accounted(used, status="settled", total=77, settled_at=9)),
+    ]
+    bill = expected_bill(used).total
+    assert bill > 500
+    assert [(each.price, each.paid) for each in found] == [
+        (500, None),
+        (bill, None),
+        (bill, None),
+        (77, 0),
+        (77, 77),
+    ]
+    assert (found[0].customer, found[0].nodes, found[0].price_denom) == (JOB.spec.customer, 1, "uvirt")
+
+
+def test_what_keeps_clusters_from_accepting_jobs(ledger: Ledger) -> None:
+    """A pause, a silent SLURM, and maintenance that is not over; other clusters are not listed."""
+    with ledger.write():
+        ledger.set(meta.SERVED, "HPC-1 HPC-2 HPC-3")
+        ledger.set(meta.pause("HPC-1"), Pause("upgrade", "carol", 400.0))
+        for start, end in ((100, 200), (900, 1100), (5000, 6000)):
+            maintenance.add(ledger, "HPC-2", Window(WindowSource.OPERATOR, start, end))
+    found = overview(listing.read(ledger), None, 1000.0)
+    assert [(each.cluster, each.paused_by, len(each.maintenance)) for each in found.clusters] == [
+        ("HPC-1", "carol", 0),
+        ("HPC-2", "", 2),
+    ]
+    assert [each.in_maintenance for each in found.clusters] == [False, True]
+    assert [list(notes(each, 1000.0)) for each in found.clusters] == [
+        ["paused by carol 10 min ago: upgrade; draining on chain"],
+        [str(Window(WindowSource.OPERATOR, *times)) for times in ((900, 1100), (5000, 6000))],
+    ]
+    with ledger.write():
+        ledger.set(meta.pause("HPC-1"), Pause("upgrade", "carol", 400.0, over=True))
+    silent = overview(
+        listing.read(ledger), DaemonStatus("9.9", (), (), (), (), silent=("HPC-3",)), 1000.0
+    ).clusters
+    assert list(notes(silent[0], 1000.0)) == ["resumed; the chain still shows it as draining"]
+    assert list(notes(silent[2], 1000.0)) == ["SLURM does not answer"]
 
 
 def test_everything_of_the_ledger(ledger: Ledger) -> None:

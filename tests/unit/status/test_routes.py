@@ -135,6 +135,7 @@ async def test_live(site: aiohttp.ClientSession, ledger: Ledger) -> None:
         assert set(first) == {
             "at",
             "total",
+            "clusters",
             "counts",
             "jobs",
             "parked",

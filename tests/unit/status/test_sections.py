@@ -17,7 +17,8 @@ from provider_daemon.status.overview import (
     lines,
     overview,
 )
-from provider_daemon.status.sections import age, headline, sections
+from provider_daemon.status.sections import headline, sections
+from provider_daemon.status.units import age
 from tests.unit.metrics.parts import fill
 
 DAEMON = DaemonStatus(

@@ -1,0 +1,56 @@
+"""What keeps a cluster from accepting all jobs: a pause, maintenance, a silent SLURM. Pure."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+from provider_daemon.ledger.listing import ClusterNotes
+from provider_daemon.status.units import age, short
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterLine:
+    """A cluster that an operator paused, or with a maintenance window now or later.
+
+    `paused_by` is "" unless it is paused, or is being resumed (`resuming`) and the chain still shows it as
+    draining. `silent`: SLURM did not answer the last poll. `maintenance` describes each window, the next one
+    first.
+    """
+
+    cluster: str
+    paused_by: str
+    reason: str
+    since: float
+    resuming: bool
+    silent: bool
+    in_maintenance: bool
+    maintenance: tuple[str, ...]
+
+
+def cluster_line(notes: ClusterNotes, silent: Collection[str], now: float) -> ClusterLine | None:
+    """Returns None for a cluster about which there is nothing to say."""
+    ahead = [window for window in notes.windows if window.ends_at > now]
+    pause, mute = notes.pause, notes.cluster_id in silent
+    if pause is None and not ahead and not mute:
+        return None
+    return ClusterLine(
+        cluster=short(notes.cluster_id),
+        paused_by=short(pause.by) if pause else "",
+        reason=short(pause.reason) if pause else "",
+        since=pause.since if pause else 0.0,
+        resuming=bool(pause and pause.over),
+        silent=mute,
+        in_maintenance=any(window.starts_at <= now for window in ahead),
+        maintenance=tuple(short(str(window)) for window in ahead),
+    )
+
+
+def notes(line: ClusterLine, now: float) -> Iterator[str]:
+    """Yields what keeps a cluster from accepting all jobs, now or later."""
+    if line.silent:
+        yield "SLURM does not answer"
+    if line.resuming:
+        yield "resumed; the chain still shows it as draining"
+    elif line.paused_by:
+        why = f": {line.reason}" if line.reason else ""
+        yield f"paused by {line.paused_by} {age(now - line.since)} ago{why}; draining on chain"
+    yield from line.maintenance
