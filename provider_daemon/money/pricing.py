@@ -46,7 +46,7 @@ def read_prices(text: str) -> tuple[Pricing, str]:
     given = json.loads(text) if text else {}
     names = {MULTIPLIER, *(item.name for item in fields(Pricing))}
     if not isinstance(given, dict) or not given.keys() <= names:
-        raise ValueError(f"no prices of an offering: {text[:40]!r}")
+        raise ValueError("the prices of an offering have other fields")
     prices = {name: str(value) for name, value in given.items()}
     wrong = [name for name, value in prices.items() if name != "currency" and not is_price(value)]
     if wrong:

@@ -148,6 +148,11 @@ def test_prices_as_text() -> None:
     assert prices_text(Pricing(cpu_core_hour="5"), "1.5") == '{"cpu_core_hour":"5","price_multiplier":"1.5"}'
 
 
+def test_every_price_at_once() -> None:
+    every = Pricing("1", "2", "3", "4", "5", "6", "7", "uvirt")
+    assert read_prices(prices_text(every, "8")) == (every, "8")
+
+
 @pytest.mark.parametrize(
     "written", ["{", "[]", '"x"', '{"price":"5"}', '{"node_hour":"x"}', '{"price_multiplier":"-1"}']
 )

@@ -10,6 +10,7 @@ from structlog.testing import capture_logs
 from provider_daemon.chain.audit import GrpcAudit
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Transient
+from provider_daemon.job.payment import PaymentMode, PaymentPolicy
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State
 from provider_daemon.ledger import meta, reconciliation, usage_records
@@ -19,7 +20,7 @@ from provider_daemon.reconciliation.differences import Outcome
 from provider_daemon.reconciliation.loop import CHECK_SECONDS, PERIOD_SECONDS, SETTLE_SECONDS, Reconciliation
 from provider_daemon.usage_records import document
 from tests.fakes.chain import ALICE, PROVIDER, cancel, job, report
-from tests.unit.loops.conftest import House
+from tests.unit.loops.conftest import TENANCY, House
 
 STRAY = "ve-0123456789ab-JOB-77"
 
@@ -60,6 +61,27 @@ async def done(house: House, *jobs: tx_pb2.MsgSubmitJob) -> None:
 
 def rows(comparison: Comparison) -> list[tuple[str, str]]:
     return [(row.job_id, row.what) for row in comparison.differences]
+
+
+async def test_bills_follow_the_offerings_prices(house: House) -> None:
+    """Also after the offering has other prices; a job without a price has a bill of nothing."""
+    house.served["HPC-1"] = replace(TENANCY, payment=PaymentPolicy(PaymentMode.NONE))
+    changed = tx_pb2.MsgUpdateOffering(
+        provider_address=PROVIDER.address,
+        offering_id="OFF-1",
+        active=True,
+        supports_custom_workloads=True,
+        queue_options=[types_pb2.QueueOption(partition_name="standard", price_multiplier="3")],
+        pricing=types_pb2.HPCPricing(cpu_core_hour_price="70000", minimum_charge="0", currency="uvirt"),
+    )
+    assert (await house.chain.send(PROVIDER, changed)).ok
+    await done(house, job(), job(max_price=[]))
+    changed.pricing.cpu_core_hour_price = "1"
+    assert (await house.chain.send(PROVIDER, changed)).ok
+    found = await compared(house)
+    assert [row.what for row in found.differences if row.job_id] == []
+    totals = [await GrpcAudit(house.chain.client).settled(f"JOB-{number}") for number in (1, 2)]
+    assert [each.total > 0 for each in totals if each] == [True, False]
 
 
 async def test_a_whole_day_matches(house: House) -> None:

@@ -125,6 +125,17 @@ def test_bill_is_compared_to_the_uvirt() -> None:
         assert [row.what for row in rows] == [{"total": "bill"}.get(name, name) for name in change]
 
 
+def test_a_bill_by_unknown_prices_is_not_compared() -> None:
+    """The offering was changed between submission and acceptance; more than the escrow is still found."""
+    slurm, ledger, chain = ended()
+    assert chain.settled is not None
+    assert chain.job is not None
+    other = replace(chain, settled=paid(chain.settled, {"total": chain.settled.total + 1}))
+    repriced = replace(ledger, job=replace(ledger.job, repriced=True))
+    assert (whats(slurm, ledger, other), whats(slurm, repriced, other)) == (["bill"], [])
+    assert whats(slurm, repriced, replace(chain, job=replace(chain.job, escrowed=1))) == ["escrow"]
+
+
 def test_more_than_was_escrowed() -> None:
     slurm, ledger, chain = ended()
     assert chain.job is not None
