@@ -3,12 +3,16 @@
 import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from provider_daemon.encryption.lookup import KeyChain, usable_key
-from provider_daemon.encryption.recipients import NoKey
+from provider_daemon.config.model import ChainConfig
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value
 from provider_daemon.mover.facts import JobFacts, facts_of
+from provider_daemon.ports import Clock
+
+if TYPE_CHECKING:
+    from provider_daemon.mover.recipient_keys import ChainKeys
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +69,24 @@ def _parsed(job_id: str, digest: bytes, value: str, pooled: bool) -> _Kept:
         return _Kept(job_id, digest, None)
 
 
-class ChainKeys:
-    """Implements delivery.RecipientKeys."""
+class LateChainKeys:
+    """Implements delivery.RecipientKeys. The chain's client is loaded when the first key is looked up.
 
-    def __init__(self, chain: KeyChain) -> None:
+    It needs a sixth of the mover's memory, and many sites never deliver anything encrypted.
+    """
+
+    def __init__(self, chain: ChainConfig, clock: Clock) -> None:
         self._chain = chain
+        self._clock = clock
+        self._keys: ChainKeys | None = None
 
     async def usable(self, address: str) -> bytes | None:
-        try:
-            return (await usable_key(self._chain, address)).public_key
-        except NoKey:
-            return None
+        if self._keys is None:
+            from provider_daemon.mover.recipient_keys import ChainKeys
+
+            self._keys = ChainKeys(self._chain, self._clock)
+        return await self._keys.usable(address)
+
+    async def close(self) -> None:
+        if self._keys is not None:
+            await self._keys.close()

@@ -13,7 +13,6 @@ from provider_daemon import __version__, systemd
 from provider_daemon.audit_log.places import audit_files
 from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Process
-from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config, DataConfig
 from provider_daemon.encryption import identity
@@ -25,7 +24,7 @@ from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.loops.runner import Loop, run_periodically
 from provider_daemon.metrics.activity import Activity
 from provider_daemon.metrics.server import health_app, serve, standing, troubled
-from provider_daemon.mover.adapters import ChainKeys, LedgerJobs
+from provider_daemon.mover.adapters import LateChainKeys, LedgerJobs
 from provider_daemon.mover.audited import AuditedWriter
 from provider_daemon.mover.build import ClusterParts, cluster_parts
 from provider_daemon.mover.delivery import Deliverer
@@ -40,7 +39,6 @@ from provider_daemon.mover.retention import count_orphans
 from provider_daemon.mover.spool import Spool
 from provider_daemon.mover.storage import GB
 from provider_daemon.mover.upload import HttpUploader
-from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.images import ImageStore
@@ -108,9 +106,7 @@ class Mover:
         self._slots = FairSlots(self._data.transfers)
         pooled = [cluster.id for cluster in config.clusters if cluster.accounts == "pool"]
         self._ledger = LedgerJobs(LedgerGuest(Path(config.ledger.path)), pooled)
-        self._chain = GrpcChain(
-            config.chain.id, config.chain.endpoints, self.clock, OngoingProblems(), config.chain.quorum
-        )
+        self._keys = LateChainKeys(config.chain, self.clock)
         uploads = Path(config.gateway.uploads) if config.gateway else None
         self._sources = Sources.of(self._data, uploads, os.environ)
         self._opener = _opener(self._data.recipient_key_file)
@@ -124,11 +120,13 @@ class Mover:
         files = SiteFiles(site.main, workers, login_at(site, cluster))
         slots = Slots(FairSlots(workers - 1), self._slots)
         fetcher = Fetcher(files, self._sources, self._opener, self._spool, self.bandwidth, slots)
-        keys, encryption = ChainKeys(self._chain), AgeEncryption()
+        encryption = AgeEncryption()
         # Manifests never wait for transfers, because final reports wait for them: deliveries leave one of
         # the programs for whole trees to them.
         manifests, sending = Slots(FairSlots(LONG_WORKERS)), Slots(FairSlots(LONG_WORKERS - 1), self._slots)
-        deliverer = Deliverer(files, self.store, self._uploader, keys, encryption, self.bandwidth, sending)
+        deliverer = Deliverer(
+            files, self.store, self._uploader, self._keys, encryption, self.bandwidth, sending
+        )
         policy = InputPolicy.of(self._data, cluster.data.datasets, uploads=self._config.gateway is not None)
         images = self._images(cluster, ImageStore(site.main, images_of(cluster.work_root)), files, slots)
         parts = cluster_parts(
@@ -217,7 +215,7 @@ class Mover:
             await each.parts.mover.close()
             await each.files.close()
             await each.logins.close()
-        await self._chain.close()
+        await self._keys.close()
         self.store.close()
 
     async def _watchdog(self) -> None:
