@@ -93,7 +93,7 @@ class Fetcher:
 
     async def _content(self, source: Input, job: JobFacts) -> bytes | Problem:
         try:
-            async with closing(self._chunks(source, job, 0)) as chunks:
+            async with closing(self._chunks(source, job, 0, hashing=True)) as chunks:
                 return b"".join([chunk async for chunk in chunks])
         except (InputRefused, SourceProblem) as error:
             return error
@@ -140,10 +140,16 @@ class Fetcher:
             self._spool.remove(name)
             raise _wrong(source, offset)
 
-    async def _chunks(self, source: Input, job: JobFacts, offset: int) -> AsyncIterator[bytes]:
-        """Marks the failures of the source, which the customer may read; the site's he may not."""
+    async def _chunks(
+        self, source: Input, job: JobFacts, offset: int, *, hashing: bool = False
+    ) -> AsyncIterator[bytes]:
+        """Marks the failures of the source, which the customer may read; the site's he may not.
+
+        Without `hashing` the checksum is left to where the content is written: to hash it here too would cost
+        half a second of each gigabyte, in which nothing is sent.
+        """
         try:
-            async with self._sources.fetch(source, job.customer, offset) as chunks:
+            async with self._sources.fetch(source, job.customer, offset, hashing=hashing) as chunks:
                 async for chunk in self._bandwidth.receiving(chunks):
                     yield chunk
         except SourceProblem:

@@ -86,7 +86,9 @@ class ImageStore(Protocol):
 class Source(Protocol):
     """Where inputs come from. Raises InputRefused (final) and Transient."""
 
-    def fetch(self, source: Input, customer: str, offset: int = 0) -> AbstractAsyncContextManager[Chunks]: ...
+    def fetch(
+        self, source: Input, customer: str, offset: int = 0, *, hashing: bool = ...
+    ) -> AbstractAsyncContextManager[Chunks]: ...
 
     async def uploaded(
         self, inputs: Sequence[Input], customer: str

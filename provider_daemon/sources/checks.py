@@ -1,33 +1,21 @@
 """Checks the bytes of an input while they pass: never more than declared, and exactly as declared."""
 
 import hashlib
-from typing import Protocol
 
 from provider_daemon.sources.inputs import Input
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
 
 
-class Digest(Protocol):
-    """A hash object of hashlib."""
-
-    def update(self, data: bytes, /) -> None: ...
-    def hexdigest(self) -> str: ...
-    def copy(self) -> "Digest": ...
-
-
 class Check:
     """Counts and hashes an input's bytes from `offset` on.
 
-    `digest`: SHA-256 of the bytes before the offset; it is not changed. Without it the checksum of a resumed
-    input cannot be checked here, and is left to the caller. `hashing`: False leaves it to the caller always.
+    The checksum of a resumed input is left to the caller; without `hashing` every checksum is.
     """
 
-    def __init__(
-        self, source: Input, offset: int = 0, digest: Digest | None = None, *, hashing: bool = True
-    ) -> None:
+    def __init__(self, source: Input, offset: int = 0, *, hashing: bool = True) -> None:
         self._source = source
         self.limit = source.limit if source.size is None else source.size
-        self._digest = digest.copy() if digest else hashlib.sha256() if hashing and not offset else None
+        self._digest = hashlib.sha256() if hashing and not offset else None
         self.received = offset
         if offset > self.limit:
             raise self._too_large()

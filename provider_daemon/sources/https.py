@@ -12,7 +12,7 @@ from yarl import URL
 from provider_daemon.errors import Transient
 from provider_daemon.sources.addresses import Address
 from provider_daemon.sources.answers import REDIRECTS, read_answer
-from provider_daemon.sources.checks import Check, Digest
+from provider_daemon.sources.checks import Check
 from provider_daemon.sources.inputs import Input, InputPolicy
 from provider_daemon.sources.pace import Pace
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
@@ -191,8 +191,8 @@ async def fetch(
     http: Http,
     source: Input,
     offset: int = 0,
-    digest: Digest | None = None,
     *,
+    hashing: bool = True,
     url: WebUrl | None = None,
     trusted: Authorities = frozenset(),
     redirects: int = MAX_REDIRECTS,
@@ -203,7 +203,7 @@ async def fetch(
     """
     if offset and not source.resumable:
         raise ValueError(f"{source.name}: has no checksum, so it can only be fetched as a whole")
-    check = Check(source, offset, digest)
+    check = Check(source, offset, hashing=hashing)
     target = url or parse_url(source.uri)
     headers = {"Range": f"bytes={offset}-"} if offset else {}
     if offset and offset == source.size:

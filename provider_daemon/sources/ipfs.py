@@ -12,7 +12,7 @@ from urllib.parse import quote
 from provider_daemon.errors import Transient
 from provider_daemon.sources.answers import read_answer
 from provider_daemon.sources.car import MAX_BLOCK, BadCar, CarReader
-from provider_daemon.sources.checks import Check, Digest
+from provider_daemon.sources.checks import Check
 from provider_daemon.sources.cid import IDENTITY, Cid, parse_cid
 from provider_daemon.sources.directory import step
 from provider_daemon.sources.https import CHUNK, Http, Session
@@ -135,14 +135,15 @@ async def fetch(
     gateways: Sequence[str],
     source: Input,
     offset: int = 0,
-    digest: Digest | None = None,
+    *,
+    hashing: bool = True,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """Yields the bytes of an input from `offset` on, from the first gateway that has them.
 
     Raises InputRefused for content that is not a file or not the declared one, and Transient if no gateway
     has all of it.
     """
-    check = Check(source, offset, digest)
+    check = Check(source, offset, hashing=hashing)
     yield _from_any(http, gateways, source, check)
 
 

@@ -16,7 +16,6 @@ from obstore.store import S3Store
 
 from provider_daemon.errors import ConfigError
 from provider_daemon.sources import https
-from provider_daemon.sources.checks import Digest
 from provider_daemon.sources.https import Http
 from provider_daemon.sources.inputs import Input
 from provider_daemon.sources.reference import split_s3
@@ -92,11 +91,14 @@ async def fetch(
     endpoints: Mapping[str, Endpoint],
     source: Input,
     offset: int = 0,
-    digest: Digest | None = None,
+    *,
+    hashing: bool = True,
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """As `https.fetch`. An endpoint may have a private address, and may not redirect."""
     name, bucket, key = split_s3(source.uri)
     url = request_url(endpoints[name], bucket, key)
     trusted = frozenset({url.authority})
-    async with https.fetch(http, source, offset, digest, url=url, trusted=trusted, redirects=0) as chunks:
+    async with https.fetch(
+        http, source, offset, hashing=hashing, url=url, trusted=trusted, redirects=0
+    ) as chunks:
         yield chunks

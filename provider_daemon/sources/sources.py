@@ -8,7 +8,6 @@ from provider_daemon.config.model import DataConfig
 from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.sources import https, ipfs, s3, uploads
 from provider_daemon.sources.addresses import Address
-from provider_daemon.sources.checks import Digest
 from provider_daemon.sources.https import Http, Limits
 from provider_daemon.sources.inputs import Input, InputPolicy, Scheme
 from provider_daemon.sources.refusals import InputRefused
@@ -59,21 +58,20 @@ class Sources:
             raise ConfigError([f"data.ca_file: {data.ca_file}: {error.strerror}"]) from None
         return cls(http, endpoints, data.ipfs_gateways, uploads_directory)
 
-    def fetch(self, source: Input, customer: str, offset: int = 0, digest: Digest | None = None) -> Stream:
+    def fetch(self, source: Input, customer: str, offset: int = 0, *, hashing: bool = True) -> Stream:
         """Returns a context whose value is the input's bytes from `offset` on, for `customer` (bech32).
 
-        Size and checksum are checked while the bytes pass; the checksum of an upload is left to the caller,
-        and that of a resumed input without `digest`: SHA-256 of the first `offset` bytes, which is not
-        changed. An offset needs `source.resumable`. Raises, when the context is entered or while it is read,
-        InputRefused if the input can never be fetched as declared, and Transient for all else. A `site:`
-        input is not fetched.
+        Size and checksum are checked while the bytes pass; the checksum of an upload or a resumed input is
+        left to the caller, and without `hashing` every one is. An offset needs `source.resumable`. Raises,
+        when the context is entered or while it is read, InputRefused if the input can never be fetched as
+        declared, and Transient for all else. A `site:` input is not fetched.
         """
         if source.scheme in (Scheme.HTTPS, Scheme.HTTP):
-            return https.fetch(self._http, source, offset, digest)
+            return https.fetch(self._http, source, offset, hashing=hashing)
         if source.scheme is Scheme.S3:
-            return s3.fetch(self._http, self._endpoints, source, offset, digest)
+            return s3.fetch(self._http, self._endpoints, source, offset, hashing=hashing)
         if source.scheme is Scheme.IPFS:
-            return ipfs.fetch(self._http, self._gateways, source, offset, digest)
+            return ipfs.fetch(self._http, self._gateways, source, offset, hashing=hashing)
         if source.scheme is Scheme.UPLOAD and self._uploads is not None:
             return uploads.fetch(self._uploads, customer, source, offset)
         raise ValueError(f"{source.name}: {source.scheme} inputs are not fetched")

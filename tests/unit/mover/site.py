@@ -286,7 +286,7 @@ class FakeSources:
 
     @asynccontextmanager
     async def fetch(
-        self, source: Input, customer: str, offset: int = 0
+        self, source: Input, customer: str, offset: int = 0, *, hashing: bool = True
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         self.kill.point()
         self.fetched.append((source.uri, offset))

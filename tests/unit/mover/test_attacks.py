@@ -90,7 +90,7 @@ class Endless:
 
     @asynccontextmanager
     async def fetch(
-        self, source: Input, customer: str, offset: int = 0
+        self, source: Input, customer: str, offset: int = 0, *, hashing: bool = True
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         if customer == VICTIM:
             async with self.inner.fetch(source, customer, offset) as chunks:

@@ -1,8 +1,8 @@
 """Fetching over https from real servers on loopback."""
 
 import asyncio
-import hashlib
 import tracemalloc
+from dataclasses import replace
 
 import pytest
 
@@ -66,22 +66,11 @@ async def test_certificate_of_another_host(tls: Authority) -> None:
 
 @pytest.mark.parametrize("handler", [ranged(BODY), answer(BODY)], ids=["ranged", "ignores range"])
 async def test_resumes(tls: Authority, handler: Handler) -> None:
-    """Only the missing bytes are returned, and the checksum covers both parts."""
-    digest = hashlib.sha256(BODY[:300_000])
+    """Only the missing bytes are returned; their checksum is left to whoever has the first part."""
     async with serve({"/f": handler}, tls.server()) as far:
-        rest = await collect(fetch(http(far, tls), web_input(far.url("/f")), 300_000, digest))
+        rest = await collect(fetch(http(far, tls), web_input(far.url("/f")), 300_000))
     assert rest == BODY[300_000:]
     assert far.requests[0].headers["range"] == "bytes=300000-"
-    assert digest.digest() == hashlib.sha256(BODY[:300_000]).digest()
-
-
-async def test_resumed_with_other_first_part(tls: Authority) -> None:
-    """A first part that belongs to other content is noticed at the end."""
-    digest = hashlib.sha256(bytes(1000))
-    async with serve({"/f": ranged(BODY)}, tls.server()) as far:
-        with pytest.raises(InputRefused) as caught:
-            await collect(fetch(http(far, tls), web_input(far.url("/f")), 1000, digest))
-    assert caught.value.reason is InputRefusal.WRONG_CHECKSUM
 
 
 async def test_cut_then_resumed(tls: Authority) -> None:
@@ -92,19 +81,30 @@ async def test_cut_then_resumed(tls: Authority) -> None:
         with pytest.raises(Transient, match="ended within the content"):
             await collect(fetch(http(far, tls), source), source_parts.append)
         have = b"".join(source_parts)
-        rest = await collect(fetch(http(far, tls), source, len(have), hashlib.sha256(have)))
+        rest = await collect(fetch(http(far, tls), source, len(have)))
     assert 0 < len(have) <= 500_000
     assert have + rest == BODY
 
 
 async def test_complete_part_needs_no_request(tls: Authority) -> None:
-    """If all bytes are there already, only the checksum is checked."""
+    """If all bytes are there already, nothing is fetched."""
     async with serve({"/f": ranged(BODY)}, tls.server()) as far:
         source = web_input(far.url("/f"))
-        assert await collect(fetch(http(far, tls), source, len(BODY), hashlib.sha256(BODY))) == b""
-        with pytest.raises(InputRefused):
-            await collect(fetch(http(far, tls), source, len(BODY), hashlib.sha256(b"other")))
+        assert await collect(fetch(http(far, tls), source, len(BODY))) == b""
     assert not far.requests
+
+
+async def test_checksum_left_to_the_caller(tls: Authority) -> None:
+    """Content is hashed once where the caller hashes it too; its size is still checked."""
+    async with serve({"/f": answer(BODY)}, tls.server()) as far:
+        source = web_input(far.url("/f"), sha256="0" * 64)
+        assert await collect(fetch(http(far, tls), source, hashing=False)) == BODY
+        with pytest.raises(InputRefused) as caught:
+            await collect(fetch(http(far, tls), source))
+        assert caught.value.reason is InputRefusal.WRONG_CHECKSUM
+        with pytest.raises(InputRefused) as caught:
+            await collect(fetch(http(far, tls), replace(source, size=1), hashing=False))
+        assert caught.value.reason is InputRefusal.WRONG_SIZE
 
 
 async def test_no_resumption_without_checksum(tls: Authority) -> None:
@@ -128,7 +128,7 @@ async def test_redirect_with_offset(tls: Authority) -> None:
     """The Range is sent to the redirect's target too."""
     answers = {"/f": redirect("/other"), "/other": ranged(BODY)}
     async with serve(answers, tls.server()) as far:
-        rest = await collect(fetch(http(far, tls), web_input(far.url("/f")), 1, hashlib.sha256(BODY[:1])))
+        rest = await collect(fetch(http(far, tls), web_input(far.url("/f")), 1))
     assert rest == BODY[1:]
 
 

@@ -88,16 +88,13 @@ async def test_resumes(fixture: str, offset: int) -> None:
 
 
 async def test_resumes_with_checksum() -> None:
-    """A declared checksum covers both parts."""
+    """The declared checksum of a resumed input is left to whoever has the first part."""
     source = ipfs(root("chunks"), 65536, hashlib.sha256(DATA).hexdigest())
     async with serve({"*": Gateway("chunks", car("chunks"))}, None) as far:
         http = Http(policy(), limits=QUICK)
-        digest = hashlib.sha256(DATA[:5000])
-        rest = await collect(fetch(http, [far.url("")], source, 5000, digest))
+        rest = await collect(fetch(http, [far.url("")], source, 5000))
         assert rest == DATA[5000:]
         assert "entity-bytes=5000:*" in far.requests[0].target
-        with pytest.raises(InputRefused):
-            await collect(fetch(http, [far.url("")], source, 5000, hashlib.sha256(bytes(5000))))
 
 
 @pytest.mark.parametrize("whole", [True, False], ids=["car", "single blocks"])

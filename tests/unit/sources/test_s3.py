@@ -1,7 +1,6 @@
 """Fetching from a real S3 server (rclone)."""
 
 import asyncio
-import hashlib
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -72,8 +71,7 @@ async def test_signed(buckets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         endpoints = {"minio": Endpoint(parse_url(url), "us-east-1", *KEYS)}
         for uri in ("s3://minio/bucket/data.bin", ODD_URI):
             assert await collect(fetch(http(), endpoints, s3(uri))) == BODY
-        digest = hashlib.sha256(BODY[:70_000])
-        rest = await collect(fetch(http(), endpoints, s3("s3://minio/bucket/data.bin"), 70_000, digest))
+        rest = await collect(fetch(http(), endpoints, s3("s3://minio/bucket/data.bin"), 70_000))
         assert rest == BODY[70_000:]
         await refused(endpoints, "s3://minio/bucket/none", InputRefusal.NOT_FOUND)
         await refused(endpoints, "s3://minio/nobucket/data.bin", InputRefusal.NOT_FOUND)
