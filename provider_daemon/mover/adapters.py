@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provider_daemon.config.model import ChainConfig
+from provider_daemon.errors import Transient
+from provider_daemon.job.references import DataReference
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value
-from provider_daemon.mover.facts import JobFacts, facts_of
+from provider_daemon.mover.facts import JobFacts, facts_of, references_of
 from provider_daemon.ports import Clock
 
 if TYPE_CHECKING:
@@ -54,6 +56,12 @@ class LedgerJobs:
 
     def jobs(self, job_ids: Iterable[str]) -> list[JobFacts]:
         return [facts_of(job) for job in self._guest.jobs(job_ids)]
+
+    def references(self, job: JobFacts) -> tuple[DataReference, ...]:
+        found = [each for each in self._guest.jobs([job.job_id]) if each.name == job.name]
+        if not found:
+            raise Transient(f"the ledger does not have {job.name} any more")
+        return references_of(found[0])
 
     def closed_since(self, cluster_id: str, since: float, after: str, count: int) -> list[JobFacts]:
         return [facts_of(job) for job in self._guest.closed_since(cluster_id, since, after, count)]

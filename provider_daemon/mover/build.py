@@ -57,7 +57,7 @@ def cluster_parts(
         return Cache(key, root, limits.cache_gb * GB, site, store, fetcher, clock)
 
     caches = Caches(cache_of, lambda: ledger.leased_users(cluster.id) if cluster.pool else ())
-    stager = Stager(cluster.work_root, policy, site, store, caches, Datasets(limits.datasets, site))
+    stager = Stager(cluster.work_root, policy, site, ledger, store, caches, Datasets(limits.datasets, site))
     steps = _steps(
         images,
         stager,

@@ -215,7 +215,7 @@ class ClusterMover:
             job_id=job.job_id,
             customer=job.customer,
             seen_at=now,
-            transfer=Transfer(inputs=InputState.WAITING if job.references else InputState.READY),
+            transfer=Transfer(inputs=InputState.WAITING if job.inputs else InputState.READY),
             delivery=Delivery.WAITING if job.outputs_pointer else Delivery.NONE,
         )
 

@@ -13,20 +13,20 @@ INPUTS_POINTER = "inputs_pointer"  # the type of the reference that stands for S
 
 @dataclass(frozen=True, slots=True)
 class JobFacts:
-    """`stageable`: the job waits for its inputs. `running`: its directory grows, as far as SLURM is known.
+    """`inputs`: how many there are. `stageable`: the job waits for them.
 
-    `over`: nothing of the job can run any more, and its directory does not change. `ran`: it was in SLURM.
-    `directory`: at the site, "" while the ledger does not know it. `closed_at` in seconds since the epoch,
-    None while the job is open. `wall_seconds`: how long it ran, once that is measured. `user`: its Unix user
-    at the site, "" for the shared one. `image`: the reference of the image that it runs contained in, ""
-    without one.
+    `running`: its directory grows, as far as SLURM is known. `over`: nothing of the job can run any more, and
+    its directory does not change. `ran`: it was in SLURM. `directory`: at the site, "" while the ledger does
+    not know it. `closed_at` in seconds since the epoch, None while the job is open. `wall_seconds`: how long
+    it ran, once that is measured. `user`: its Unix user at the site, "" for the shared one. `image`: the
+    reference of the image that it runs contained in, "" without one.
     """
 
     name: str
     job_id: str
     cluster_id: str
     customer: str
-    references: tuple[DataReference, ...] = ()
+    inputs: int = 0
     outputs_pointer: str = ""
     stageable: bool = False
     running: bool = False
@@ -47,7 +47,7 @@ def facts_of(job: Job, pooled: bool = False) -> JobFacts:
         job_id=spec.job_id,
         cluster_id=spec.cluster_id,
         customer=spec.customer,
-        references=(*spec.data, *_pointer(spec.inputs_pointer)),
+        inputs=len(references_of(job)),
         outputs_pointer=spec.outputs_pointer,
         stageable=_stageable(job) and not (pooled and not job.user and needs_user(job)),
         running=job.state is State.RUNNING and not job.measured and job.closed_at is None,
@@ -59,6 +59,11 @@ def facts_of(job: Job, pooled: bool = False) -> JobFacts:
         user=job.user,
         image=job.program.image if job.program and needs_image(job) else "",
     )
+
+
+def references_of(job: Job) -> tuple[DataReference, ...]:
+    """Returns what the job declares as its inputs. They are not among its facts: there may be thousands."""
+    return (*job.spec.data, *_pointer(job.spec.inputs_pointer))
 
 
 def _stageable(job: Job) -> bool:

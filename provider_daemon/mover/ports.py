@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from provider_daemon.errors import Transient
+from provider_daemon.job.references import DataReference
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.site_files.values import (
     Identity,
@@ -107,6 +108,10 @@ class Ledger(Protocol):
     def open_jobs(self, cluster_id: str) -> list[JobFacts]: ...
 
     def jobs(self, job_ids: Iterable[str]) -> list[JobFacts]: ...
+
+    def references(self, job: JobFacts) -> tuple[DataReference, ...]:
+        """Returns the job's inputs. Raises Transient also if the ledger does not have the job any more."""
+        ...
 
     def closed_since(self, cluster_id: str, since: float, after: str, count: int) -> list[JobFacts]: ...
 

@@ -13,7 +13,7 @@ from provider_daemon.mover.datasets import Datasets
 from provider_daemon.mover.facts import JobFacts
 from provider_daemon.mover.locks import Budget
 from provider_daemon.mover.paths import Place
-from provider_daemon.mover.ports import Site, remove
+from provider_daemon.mover.ports import Ledger, Site, remove
 from provider_daemon.mover.s3_folders import owner
 from provider_daemon.site_files.values import NotAllowed, NotThere
 from provider_daemon.sources.inputs import Input, InputPolicy, Scheme
@@ -35,6 +35,7 @@ class Stager:
         work_root: str,
         policy: InputPolicy,
         site: Site,
+        ledger: Ledger,
         store: TransferWriter,
         caches: Caches,
         datasets: Datasets,
@@ -42,6 +43,7 @@ class Stager:
         self._work_root = work_root
         self._policy = policy
         self._site = site
+        self._ledger = ledger
         self._store = store
         self._caches = caches
         self._datasets = datasets
@@ -53,8 +55,8 @@ class Stager:
         The directory is made from nothing each time: as long as the row is not ready, nobody uses it.
         """
         try:
-            async with self._budget.hold(job.customer, len(job.references)):
-                inputs = parse_all(job.references, self._policy)
+            async with self._budget.hold(job.customer, job.inputs):
+                inputs = parse_all(self._ledger.references(job), self._policy)
                 _check_folders(inputs, job.customer)
                 await self._remove_elsewhere(job, row)
                 await self._fill(job, inputs)

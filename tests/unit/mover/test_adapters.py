@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.references import DataReference
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import job_from_value
@@ -49,6 +51,21 @@ def test_only_changed_jobs_are_parsed(tmp_path: Path, monkeypatch: pytest.Monkey
         ("JOB-4", ""),
     ]
     assert parsed == ["JOB-2", "JOB-4"]
+    ledger.close()
+
+
+def test_references(tmp_path: Path) -> None:
+    """They are read when they are needed; a number that belongs to another job now has none of this one's."""
+    declared = (DataReference(uri="upload:x"), DataReference(uri="upload:y"))
+    ledger = Ledger.open(tmp_path / "ledger.sqlite")
+    with ledger.write():
+        ledger.save_job(replace(job(1), spec=replace(job(1).spec, data=declared, inputs_pointer="site:set")))
+    jobs = LedgerJobs(LedgerGuest(tmp_path / "ledger.sqlite"))
+    (facts,) = jobs.open_jobs(CLUSTER)
+    assert facts.inputs == 3
+    assert [each.uri for each in jobs.references(facts)] == ["upload:x", "upload:y", "site:set"]
+    with pytest.raises(Transient, match="does not have ve-2"):
+        jobs.references(replace(facts, name="ve-2"))
     ledger.close()
 
 

@@ -110,34 +110,35 @@ async def _never() -> AsyncIterator[bytes]:
     yield b""
 
 
-def job(number: int, customer: str, content: bytes) -> JobFacts:
-    return JobFacts(
+def add(world: World, number: int, customer: str, content: bytes) -> str:
+    made = JobFacts(
         name=f"ve-{number}-abc",
         job_id=f"JOB-{number}",
         cluster_id=CLUSTER,
         customer=customer,
-        references=(reference(f"https://data.example/{number}", content),),
+        inputs=1,
         stageable=True,
     )
+    world.ledger.all[made.name] = made
+    world.ledger.declared[made.name] = (reference(f"https://data.example/{number}", content),)
+    return made.name
 
 
 async def test_a_customers_endless_inputs_stop_no_other(world: World) -> None:
     """A thousand jobs with inputs that never end: another customer's inputs are staged meanwhile."""
     for number in range(1000):
-        each = job(number, ATTACKER, b"%d" % number)
-        world.ledger.all[each.name] = each
+        add(world, number, ATTACKER, b"%d" % number)
     sources = Endless(world.sources)
     world.fetcher._sources = sources
     world.parts.mover.tick()
     await rest()
     assert sources.asked == 3
     assert world.parts.mover.busy == cluster.STEPS_PER_CUSTOMER
-    victim = job(5000, VICTIM, b"data")
+    victim = add(world, 5000, VICTIM, b"data")
     world.sources.content["https://data.example/5000"] = b"data"
-    world.ledger.all[victim.name] = victim
     world.parts.mover.tick()
     await rest()
-    assert world.row(victim.name).transfer.inputs is InputState.READY
+    assert world.row(victim).transfer.inputs is InputState.READY
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from provider_daemon.job.references import DataReference
 from provider_daemon.job.transfer import InputState, Results, Transfer
 from provider_daemon.mover import plan
 from provider_daemon.mover.facts import JobFacts
@@ -91,7 +90,7 @@ class Life(RuleBasedStateMachine):
         self.retention = RETENTION
         self.facts: JobFacts | None = replace(
             JOB,
-            references=(DataReference(uri="upload:x"),) if references else (),
+            inputs=int(references),
             outputs_pointer="https://x" if delivery else "",
             stageable=True,
         )
@@ -111,7 +110,7 @@ class Life(RuleBasedStateMachine):
         assert self.facts is not None
         if self.row is None or self.row.transfer.inputs is not InputState.READY:
             return
-        if self.facts.references:
+        if self.facts.inputs:
             assert self.staged == "whole"
         self.files = True
         self.facts = replace(self.facts, stageable=False, ran=True, running=True, directory=DIRECTORY)
@@ -185,7 +184,7 @@ class Life(RuleBasedStateMachine):
         facts, row = self.facts, self.row
         assert facts is not None
         if row is None:
-            state = InputState.WAITING if facts.references else InputState.READY
+            state = InputState.WAITING if facts.inputs else InputState.READY
             delivery = Delivery.WAITING if facts.outputs_pointer else Delivery.NONE
             return replace(ROW, transfer=Transfer(inputs=state), delivery=delivery)
         transfer = row.transfer

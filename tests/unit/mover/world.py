@@ -55,6 +55,7 @@ class FakeClock:
 class FakeLedger:
     def __init__(self) -> None:
         self.all: dict[str, JobFacts] = {}
+        self.declared: dict[str, tuple[DataReference, ...]] = {}
 
     def open_jobs(self, cluster_id: str) -> list[JobFacts]:
         return [job for job in self.all.values() if job.closed_at is None and job.cluster_id == cluster_id]
@@ -62,6 +63,9 @@ class FakeLedger:
     def jobs(self, job_ids: Iterable[str]) -> list[JobFacts]:
         wanted = set(job_ids)
         return [job for job in self.all.values() if job.job_id in wanted]
+
+    def references(self, job: JobFacts) -> tuple[DataReference, ...]:
+        return self.declared[job.name]
 
     def closed_since(self, cluster_id: str, since: float, after: str, count: int) -> list[JobFacts]:
         closed = sorted(
@@ -265,8 +269,16 @@ class World:
         self, name: str, *references: DataReference, outputs_pointer: str = "", image: str = ""
     ) -> JobFacts:
         job = JobFacts(
-            name, f"JOB-{name}", CLUSTER, CUSTOMER, references, outputs_pointer, stageable=True, image=image
+            name,
+            f"JOB-{name}",
+            CLUSTER,
+            CUSTOMER,
+            len(references),
+            outputs_pointer,
+            stageable=True,
+            image=image,
         )
+        self.ledger.declared[name] = references
         self.ledger.all[name] = job
         return job
 
