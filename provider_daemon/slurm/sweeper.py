@@ -67,8 +67,11 @@ for place in /tmp /var/tmp /dev/shm; do
     -exec rm -rf {} +
 done
 alone || exit
-for kind in m q s; do
-  for id in $(ipcs -$kind | awk -v user="$(id -un)" '$3 == user { print $2 }'); do ipcrm -$kind "$id"; done
+for kind in shm:m msg:q sem:s; do
+  awk -v user="$(id -u)" '
+    NR == 1 { for (field = 1; field <= NF; field++) if ($field == "uid") owner = field; next }
+    $owner == user { print $2 }' "/proc/sysvipc/${kind%:*}" |
+    while read -r id; do ipcrm "-${kind#*:}" "$id"; done
 done
 """.replace("ENDSECONDS", str(END_SECONDS))  # fmt: skip
 

@@ -1,7 +1,6 @@
 """What a native job leaves behind is ended and removed, by the lines of bash that provd renders."""
 
 import os
-import pwd
 import signal
 import subprocess
 import sys
@@ -26,20 +25,28 @@ argv = ["sleep", "100"]
 os.execve("/bin/sleep", argv, {}) if "bare" in sys.argv else os.execv("/bin/sleep", argv)
 """
 PYTHON = "/usr/bin/python3"
+USER, NAME = 59_999, "provd-sweeper-of-this-test"  # ipcs cuts long names off
 
 
 class Job:
     """A batch script of another Unix user, if this is root: the pool user of one customer."""
 
-    def __init__(self, directory: Path, user: str) -> None:
-        self.directory, self._user = directory, user
+    def __init__(self, directory: Path, *, as_other: bool) -> None:
+        self.directory, self._as_other = directory, as_other
         self.pids = directory / "pids"
 
     def start(self, *program: str, dedicated: bool = True, wall: int = 60) -> "subprocess.Popen[bytes]":
         text = "\n".join([*sweeper.lines(str(self.directory), wall, dedicated=dedicated), *program])
-        run = ["setpriv", f"--reuid={self._user}", "--clear-groups"] if self._user else []
+        run = [*self._named(), "setpriv", f"--reuid={USER}", "--clear-groups"] if self._as_other else []
         environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": "7"}
         return subprocess.Popen([*run, "/bin/bash", "-c", text], env=environment, cwd=self.directory)
+
+    def _named(self) -> list[str]:
+        """Gives the user its name in a mount namespace."""
+        passwd = self.directory.parent / "passwd"
+        passwd.write_text(f"{Path('/etc/passwd').read_text()}{NAME}:x:{USER}:{USER}::/:/bin/sh\n")
+        mounted = f'mount --bind {passwd} /etc/passwd && exec "$@"'
+        return ["unshare", "--mount", "/bin/sh", "-c", mounted, "sh"]
 
     def daemon(self, *words: str) -> str:
         return f"{PYTHON} -c '{DAEMON}' {self.pids} {' '.join(words)}"
@@ -68,13 +75,12 @@ def job(tmp_path: Path) -> Iterator[Job]:
     if not Path(PYTHON).exists():
         pytest.skip(f"{PYTHON} is not installed")
     root = os.geteuid() == 0
-    user = "nobody" if root else ""
     parent = Path("/var/tmp" if root else tmp_path, f"provd-sweeper-{uuid.uuid4().hex}")
     directory = parent / "job"
     directory.mkdir(parents=True)
     if root:
-        os.chown(directory, pwd.getpwnam(user).pw_uid, -1)
-    made = Job(directory, user)
+        os.chown(directory, USER, -1)
+    made = Job(directory, as_other=root)
     yield made
     for pid in made.alive():
         os.kill(pid, signal.SIGKILL)
