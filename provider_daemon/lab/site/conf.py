@@ -58,14 +58,15 @@ def slurm_conf(layout: Layout) -> str:
 
 
 def _listening(address: str) -> str:
-    """Returns the options for listening only on the address of this host's name, if callbacks arrive there.
+    """Returns the options for listening only on the address of this host's name, where callbacks arrive there.
 
-    slurmstepd and slurmdbd call srun and slurmctld back at the address that the calls came from. Calls to an
-    address of 127/8 come from 127.0.0.1, so that a listener on 127.0.1.1, Debian's line in /etc/hosts, is
-    never found.
+    slurmstepd calls srun back at the address that the call came from. Calls to an address of 127/8 come from
+    127.0.0.1, so that a listener on 127.0.1.1, Debian's line in /etc/hosts, is never found. slurmctld calls
+    slurmdbd at 127.0.0.1, and is called back there when a user is added.
     """
-    found = address == "127.0.0.1" or not address.startswith("127.")
-    return "NoInAddrAny,NoCtldInAddrAny" if found else ""
+    if address == "127.0.0.1":
+        return "NoInAddrAny,NoCtldInAddrAny"
+    return "" if address.startswith("127.") else "NoInAddrAny"
 
 
 def _nodes(layout: Layout) -> list[str]:

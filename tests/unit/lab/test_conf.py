@@ -47,14 +47,15 @@ def test_slurm_is_reached_where_it_listens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "there"), [("127.0.0.1", True), ("192.168.7.5", True), ("127.0.1.1", False)]
+    ("address", "options"),
+    [("127.0.0.1", "NoInAddrAny,NoCtldInAddrAny"), ("192.168.7.5", "NoInAddrAny"), ("127.0.1.1", "")],
 )
-def test_who_is_called_back_is_found(address: str, there: bool) -> None:
+def test_who_is_called_back_is_found(address: str, options: str) -> None:
     """SLURM listens on the host's own address alone only where its calls come from there; those from
-    127.0.1.1 come from 127.0.0.1."""
+    127.0.1.1, and those to slurmdbd, come from 127.0.0.1."""
     lines = conf.slurm_conf(Layout(Path("/srv/site"), replace(PLAN, address=address))).splitlines()
-    assert ("CommunicationParameters=NoInAddrAny,NoCtldInAddrAny" in lines) is there
-    assert any(line.startswith("CommunicationParameters=") for line in lines) is there
+    found = [line for line in lines if line.startswith("CommunicationParameters=")]
+    assert found == ([f"CommunicationParameters={options}"] if options else [])
 
 
 def test_a_host_whose_name_leads_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
