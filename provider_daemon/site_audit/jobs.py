@@ -139,7 +139,7 @@ def _submission(
     served: ServedCluster, kind: Kind, probe: Probe, argv: tuple[str, ...], seconds: int, node: str
 ) -> Submission:
     most = served.site.limits.max_runtime_seconds or seconds
-    job = _job(served, kind, argv, min(seconds, most))
+    job = replace(_job(served, kind, argv, min(seconds, most)), user=probe.user)
     batch = served.batch(job, probe.directory, _cached(job, kind))
     script = render(replace(batch, name=probe.name, node=node))
     return Submission(probe.name, script, probe.directory, user=probe.user)

@@ -37,6 +37,13 @@ def test_native_images_need_no_cache() -> None:
     assert "bwrap" in script(ImageConfig(pattern="*", launcher="bubblewrap", native=True), "any")
 
 
+def test_leftovers_are_removed_as_a_customers() -> None:
+    """A pool user serves one customer, and what it leaves behind is removed with its native job."""
+    assert f"provd-watcher $$ '{PROBE.directory}' 'yes'" in script(
+        ImageConfig(pattern="*", native=True), "any"
+    )
+
+
 def test_an_image_that_customers_may_not_use() -> None:
     with pytest.raises(ConfigError, match="cannot run"):
         script(ImageConfig(pattern="docker.io/*", native=True), "quay.io/python")
