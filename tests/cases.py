@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -17,17 +18,19 @@ import structlog
 from provider_daemon.errors import ProvdError
 from provider_daemon.text import printable
 from tests.ending import until_told
-from tests.expect import Wrong
+from tests.expect import NotTried, Wrong
 
 S = TypeVar("S")
+
+NOT_TRIED = "not tried"
 
 
 @dataclass(frozen=True, slots=True)
 class Case(Generic[S]):
     """A case.
 
-    `play` returns a short text about what happened, and raises Wrong if that is not as expected. `about`:
-    what is tried or expected. `short`: also run in `make test`.
+    `play` returns a short text about what happened, and raises Wrong if that is not as expected, or NotTried.
+    `about`: what is tried or expected. `short`: also run in `make test`.
     """
 
     name: str
@@ -54,31 +57,33 @@ class Run(Generic[S]):
     staged: Callable[[Path], AbstractAsyncContextManager[S]]
     around: Callable[[S], AbstractAsyncContextManager[Any]] = contextlib.nullcontext
 
-    async def play(self, cases: Sequence[Case[S]]) -> int:
-        """Returns how many cases failed."""
+    async def play(self, cases: Sequence[Case[S]]) -> Counter[str]:
+        """Returns verdict -> number of cases."""
         directory = Path(tempfile.mkdtemp(prefix=f"provd-{self.kind}."))
         directory.chmod(0o755)
-        failed = 0
+        verdicts = Counter[str]()
         try:
             async with self.staged(directory) as stage:
                 self._show(*self.headings)
                 for case in cases:
-                    happened, right = await self._judged(case, stage)
-                    self._show(case.name, case.about, happened, self.right if right else self.wrong)
-                    failed += not right
+                    happened, verdict = await self._judged(case, stage)
+                    self._show(case.name, case.about, happened, verdict)
+                    verdicts[verdict] += 1
         finally:
             shutil.rmtree(directory, ignore_errors=True)
-        return failed
+        return verdicts
 
-    async def _judged(self, case: Case[S], stage: S) -> tuple[str, bool]:
+    async def _judged(self, case: Case[S], stage: S) -> tuple[str, str]:
         async with self.around(stage):
             try:
                 async with asyncio.timeout(self.seconds):
-                    return await case.play(stage), True
+                    return await case.play(stage), self.right
             except (Wrong, ProvdError) as error:
-                return str(error), False
+                return str(error), self.wrong
+            except NotTried as error:
+                return str(error), NOT_TRIED
             except TimeoutError:
-                return f"no result within {self.seconds:.0f} s", False
+                return f"no result within {self.seconds:.0f} s", self.wrong
 
     def _show(self, *cells: str) -> None:
         *texts, verdict = (printable(cell) for cell in cells)
@@ -115,6 +120,8 @@ class Run(Generic[S]):
                 parser.error(f"{program} is not installed: apt-get install {package}")
         structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(50))
         began = time.monotonic()
-        failed = asyncio.run(until_told(self.play(chosen)))
-        print(f"{len(chosen) - failed} of {len(chosen)} {self.count}, {time.monotonic() - began:.0f} s")
-        return 1 if failed else 0
+        found = asyncio.run(until_told(self.play(chosen)))
+        missing = f", {found[NOT_TRIED]} not tried" if found[NOT_TRIED] else ""
+        seconds = time.monotonic() - began
+        print(f"{found[self.right]} of {len(chosen)} {self.count}{missing}, {seconds:.0f} s")
+        return 1 if found[self.wrong] else 0

@@ -61,7 +61,7 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     import shutil
 
     from provider_daemon.demo import environment as stages
-    from provider_daemon.demo.sites import choose
+    from provider_daemon.demo.sites import POOL, choose
     from provider_daemon.lab.places import temporary
 
     began = time.monotonic()
@@ -72,7 +72,7 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     stage: Environment | None = None
     site: DemoSite | None = None
     try:
-        site = await choose(directory, simulated, say, pool=0 if os.geteuid() else 2)
+        site = await choose(directory, simulated, say, pool=0 if os.geteuid() else POOL)
         stage = await stages.build(directory, site, queries, say)
         ok = await _perform(stage, as_json, began, say)
         if keep:
@@ -163,5 +163,6 @@ As a customer:
     return f"""{text}
 At the site:
   provd lab exec {there}/slurm squeue
+  provd site audit -c {stage.config} (what a customer's job can reach)
 To stop everything:
   kill {" ".join(map(str, processes))}; provd lab down {there}/slurm --purge; rm -rf {there}"""

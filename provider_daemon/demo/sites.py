@@ -20,6 +20,7 @@ _SACCT = ("sacct", "-a", "-X", "-D", "-n", "-P", *_WINDOW, "-o", "JobName,State,
 UNNAMED = "allocation"
 # seconds within which slurmctld sends the name: every 5 seconds, on a busy machine later
 NAME_SECONDS = 60
+POOL = 4  # Unix users: of two customers, and two that are free for `provd site audit`
 
 
 class DemoSite(Protocol):

@@ -6,14 +6,17 @@ It prints one row per audit, and exits with 0 only if each found exactly what is
 metadata address, the management network and the internet of the probes are in namespaces of this run.
 """
 
+import contextlib
 import os
 import sys
 from functools import partial
 
+from provider_daemon.demo.sites import POOL
 from provider_daemon.site_audit.rows import ROWS
 from tests.cases import Case, Run
 from tests.expect import same
-from tests.isolation import namespaces
+from tests.isolation import machine, namespaces
+from tests.isolation.demo_site import demo_site
 from tests.isolation.holes import HOLES, Hole
 from tests.isolation.stage import BUILT_IN, FORBIDDEN, NATIVE, Result, Stage, staged
 
@@ -27,6 +30,10 @@ SHARED_NATIVE = frozenset(
 )  # fmt: skip
 # A Unix user for each customer closes the other's files and SLURM jobs.
 POOL_NATIVE = SHARED_NATIVE - {"other-files", "other-job-cancel", "other-job-rename", "other-job-update"}
+# The demo's site has no cgroups. Where a Unix user serves one customer, the batch script of a native job ends
+# its processes and removes its files.
+DEMO = POOL_NATIVE - {"leftover-files"} | {"memory", "cores"}
+DEMO_SHARED = SHARED_NATIVE | {"memory", "cores", "leftover-processes"}
 
 
 async def contained(stage: Stage) -> str:
@@ -44,9 +51,19 @@ async def native(expected: frozenset[str], stage: Stage, *, shared: bool = False
     stage.forbid()
     try:
         stage.configure(NATIVE, shared=shared)
-        result = await stage.audit()
+        return await _audited(expected, stage)
     finally:
         stage.forbid(*FORBIDDEN)
+
+
+async def demo(expected: frozenset[str], pool: int, stage: Stage) -> str:
+    """The demo runs jobs natively: as a Unix user of each customer if root runs it."""
+    async with demo_site(stage, pool) as shown:
+        return await _audited(expected, shown)
+
+
+async def _audited(expected: frozenset[str], stage: Stage) -> str:
+    result = await stage.audit()
     _show(result)
     same("the open rows", set(result.named("open")), expected)
     same("the rows that were not tried", result.named("not tried"), [])
@@ -61,7 +78,8 @@ async def opened(hole: Hole, stage: Stage) -> str:
     if hole.cgroups:
         stage.constrain(**hole.cgroups)
     try:
-        result = await stage.audit()
+        with machine.kernel(hole.kernel), stage.operators() if hole.operators else contextlib.nullcontext():
+            result = await stage.audit()
     finally:
         stage.forbid(*FORBIDDEN)
         if hole.cgroups:
@@ -91,6 +109,8 @@ CASES = (
     Case("contained", "two Unix users, launcher bubblewrap", contained, short=True),
     Case("shared, native", "one Unix user, no launcher", partial(native, SHARED_NATIVE, shared=True)),
     Case("pool, native", "two Unix users, no launcher", partial(native, POOL_NATIVE)),
+    Case("demo", "the site of `provd demo` that root runs", partial(demo, DEMO, POOL)),
+    Case("demo, shared", "the site of `provd demo` that others run", partial(demo, DEMO_SHARED, 0)),
     Case("interrupted", "Ctrl-C while the attacking job runs", interrupted),
     *(
         Case(f"hole: {hole.row}", "one hole in a launcher that contains the rest", partial(opened, hole))

@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from provider_daemon.lab.site.cluster_table import cluster_table
 from provider_daemon.lab.site.site import Site
 from provider_daemon.ledger.ledger import Ledger
 from tests.expect import Wrong
+from tests.isolation.machine import remove_cgroups
 from tests.isolation.namespaces import (
     DEVICE,
     HEAD,
@@ -31,6 +32,7 @@ from tests.isolation.namespaces import (
 from tests.waiting import until
 
 AUDIT_SECONDS = 240
+KEY, NO_PORT = b"\x11" * 32, 9  # of the provider; of a chain that nobody serves
 NATIVE, BUILT_IN = "native = true", 'launcher = "bubblewrap"\nnative = true'
 POOL = 4  # Unix users of customers
 FORBIDDEN = (HEAD, LOOPBACK, *(address for address, _ in TARGETS))
@@ -77,7 +79,25 @@ class Stage:
             table = re.sub(r"\[clusters\.pool\]\n.*\n", "", table)
         table = table.replace('pattern = "*"\nnative = true\n', f'pattern = "*"\n{image}\n')
         table = table.replace('region = "lab"\n', f'region = "lab"\nprologue = {json.dumps([prologue])}\n')
-        self.config.write_text(_CONFIG.format(directory=self.directory) + table)
+        self.config.write_text(_CONFIG.format(directory=self.directory, port=NO_PORT) + table)
+
+    def program(self, name: str, text: str) -> Path:
+        """Makes a program that every user may run."""
+        path = self.directory / name
+        path.write_text(text)
+        path.chmod(0o755)
+        return path
+
+    @contextlib.contextmanager
+    def operators(self) -> Iterator[None]:
+        """The users of customers' jobs are SLURM's operators, who may change every job."""
+        users = ",".join(self.site.pool)
+        change = ("sacctmgr", "-i", "modify", "user", "where", f"name={users}", "set")
+        self.site.run(*change, "adminlevel=operator")
+        try:
+            yield
+        finally:
+            self.site.run(*change, "adminlevel=none")
 
     def constrain(self, **settings: str) -> None:
         """Sets what cgroups limit, and restarts the nodes."""
@@ -158,7 +178,7 @@ def _joined(address: tuple[str, int]) -> str:
 
 _CONFIG = """[chain]
 id = "isolation"
-endpoints = ["127.0.0.1:9"]
+endpoints = ["127.0.0.1:{port}"]
 
 [ledger]
 path = "{directory}/ledger.sqlite"
@@ -185,7 +205,7 @@ async def _site(directory: Path, node: ComputeNode) -> AsyncIterator[Site]:
     site = await asyncio.to_thread(Site.open, directory / "site", nodes=1, settings=_SETTINGS, pool=POOL)
     _on_its_own_node(site, directory / "bin", node)
     key = os.open(directory / "key", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.write(key, b"11" * 32)
+    os.write(key, KEY.hex().encode())
     os.close(key)
     Ledger.open(directory / "ledger.sqlite").close()
     try:
@@ -193,6 +213,8 @@ async def _site(directory: Path, node: ComputeNode) -> AsyncIterator[Site]:
         yield site
     finally:
         await asyncio.to_thread(lambda: site.down(purge=True))
+        for name in site.nodes:
+            remove_cgroups(name)
 
 
 def _on_its_own_node(site: Site, programs: Path, node: ComputeNode) -> None:
