@@ -1,14 +1,18 @@
-"""Acts of operators: commands record them before they change anything."""
+"""Acts of operators: commands record them before they change anything.
+
+Some of the commands are customers' too, and run on hosts without a daemon. Those record what is done by a
+user who may write the log of a daemon on this machine.
+"""
 
 import getpass
 import os
 import time
 from pathlib import Path
 
-from provider_daemon.audit_log.places import audit_files
+from provider_daemon.audit_log.places import audit_files, places
 from provider_daemon.audit_log.records import Action, Actor, ActorKind, Deed, Process
-from provider_daemon.config.model import Config
-from provider_daemon.errors import LedgerError
+from provider_daemon.config.model import Config, load
+from provider_daemon.errors import ConfigError, LedgerError
 
 
 def record(
@@ -27,6 +31,16 @@ def record(
         raise LedgerError(
             f"the audit log in {where} cannot be written: {why}; nothing was changed"
         ) from error
+
+
+def record_beside_a_daemon(config_file: Path, action: Action, *, thing: str, detail: str = "") -> None:
+    """Records nothing where the configuration or the log cannot be accessed. Raises as `record`."""
+    try:
+        config = load(config_file)
+    except ConfigError:
+        return
+    if os.access(places(config)[Process.DAEMON].parent, os.W_OK):
+        record(config, action, thing=thing, detail=detail)
 
 
 def user() -> str:

@@ -70,6 +70,13 @@ class Action(StrEnum):
     CLUSTER_RESUMED = "cluster_resumed"
     MESSAGE_SENT = "message_sent"
     MESSAGE_WITHDRAWN = "message_withdrawn"
+    KEY_CREATED = "key_created"
+    KEY_IMPORTED = "key_imported"
+    KEY_EXPORTED = "key_exported"
+    KEY_DELETED = "key_deleted"
+    TX_SENT = "transaction_sent"
+    USER_RELEASED = "user_released"
+    SITE_PREPARED = "site_prepared"
 
 
 @dataclass(frozen=True, slots=True)

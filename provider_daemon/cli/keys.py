@@ -23,6 +23,7 @@ from provider_daemon.cli.options import (
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.client.identity import Who
     from provider_daemon.client.keychain import KeychainEntry
     from provider_daemon.client.rotation import RotationFacts
@@ -42,15 +43,34 @@ Key = Annotated[
 ]
 
 
+DaemonConfig = Annotated[
+    Path,
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="PROVD_CONFIG",
+        metavar="FILE",
+        help="Configuration of the daemon on this machine, if any: its audit log records the command.",
+    ),
+]
+
+
 @app.command(epilog=example("provd keys add alice"))
-def add(key: Key, passphrase_file: PassphraseFile = None, keyring_dir: KeyringDir = KEYRING_DIR) -> None:
+def add(
+    key: Key,
+    passphrase_file: PassphraseFile = None,
+    keyring_dir: KeyringDir = KEYRING_DIR,
+    config: DaemonConfig = DEFAULT,
+) -> None:
     """Create a key and print its address. Its mnemonic is printed once, on stderr: write it down."""
+    from provider_daemon.audit_log.records import Action
+    from provider_daemon.chain.sign import LocalSigner
     from provider_daemon.client import keychain
 
     words = keychain.new_words()
-    typer.echo(
-        keychain.add(key, keyring_dir, keychain.from_words(words), passphrase(passphrase_file, confirm=True))
-    )
+    secret, chosen = keychain.from_words(words), passphrase(passphrase_file, confirm=True)
+    _record(config, Action.KEY_CREATED, LocalSigner(secret).address)
+    typer.echo(keychain.add(key, keyring_dir, secret, chosen))
     typer.echo(f"mnemonic (shown once): {words}", err=True)
 
 
@@ -70,10 +90,13 @@ def import_(
     ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
+    config: DaemonConfig = DEFAULT,
 ) -> None:
     """Import a key and print its address. Accepts a mnemonic, 64 hex digits, an armored key, or an entry of
     an SDK keyring."""
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.chain import keys
+    from provider_daemon.chain.sign import LocalSigner
     from provider_daemon.client import keychain
 
     with keys.mending(f"key {source}"):
@@ -81,7 +104,11 @@ def import_(
     secret = keychain.read(
         text, lambda: passphrase(source_passphrase_file, what="Passphrase of the source"), f"key {key}"
     )
-    typer.echo(keychain.add(key, keyring_dir, secret, passphrase(passphrase_file, confirm=True)))
+    chosen = passphrase(passphrase_file, confirm=True)
+    with keys.mending(f"key {key}"):
+        address = LocalSigner(secret).address
+    _record(config, Action.KEY_IMPORTED, address)
+    typer.echo(keychain.add(key, keyring_dir, secret, chosen))
 
 
 @app.command()
@@ -125,11 +152,14 @@ def export(
     ] = None,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
+    config: DaemonConfig = DEFAULT,
 ) -> None:
     """Print a key in the SDK's armored export format. It is encrypted with a separate passphrase."""
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.client import keychain
 
     who = _who(key, keyring_dir, passphrase_file)
+    _record(config, Action.KEY_EXPORTED, who.signer().address)
     armored = keychain.export(
         who, lambda: passphrase(export_passphrase_file, confirm=True, what="Passphrase of the export")
     )
@@ -142,13 +172,17 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not prompt for confirmation.")] = False,
     passphrase_file: PassphraseFile = None,
     keyring_dir: KeyringDir = KEYRING_DIR,
+    config: DaemonConfig = DEFAULT,
 ) -> None:
     """Delete a key permanently. Without its mnemonic or an export, nobody can sign for its address again."""
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.client import keychain
 
     if not yes:
         typer.confirm(f"Delete key {key} permanently?", abort=True, err=True)
-    typer.echo(f"deleted {keychain.delete(_who(key, keyring_dir, passphrase_file))}")
+    who = _who(key, keyring_dir, passphrase_file)
+    _record(config, Action.KEY_DELETED, who.signer().address)
+    typer.echo(f"deleted {keychain.delete(who)}")
 
 
 @app.command("rotate-plan")
@@ -177,6 +211,12 @@ async def _facts(config_path: Path, key: str, new: str) -> "RotationFacts":
     config = load(config_path)
     async with chain_at(config.chain.endpoints, config.chain.id) as chain:
         return await facts(chain, config, key, new, str(config_path), SystemClock().now())
+
+
+def _record(config: Path, action: "Action", address: str) -> None:
+    from provider_daemon.audit_log.operator import record_beside_a_daemon
+
+    record_beside_a_daemon(config, action, thing=address)
 
 
 def _who(key: str, keyring_dir: Path, passphrase_file: Path | None) -> "Who":

@@ -78,6 +78,8 @@ def release(
     """
     from dataclasses import replace
 
+    from provider_daemon.audit_log.operator import record
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.config.model import load
     from provider_daemon.ledger import leases as stored
     from provider_daemon.ledger.ledger import Ledger
@@ -87,11 +89,12 @@ def release(
     try:
         with ledger.write():
             lease = _open_lease(ledger, loaded, user)
+            who = lease.customer or lease.held_by
             if yes:
+                record(loaded, Action.USER_RELEASED, thing=user, detail=f"of {who}")
                 stored.save(ledger, [replace(lease, forced=True)])
     finally:
         ledger.close()
-    who = lease.customer or lease.held_by
     if not yes:
         typer.echo(f"{user} of {who} would be released, and all its files deleted; add --yes to do it")
         return

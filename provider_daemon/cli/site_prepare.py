@@ -33,6 +33,8 @@ def prepare(
 
     It creates users, directories, SLURM associations and a coordinator, and lets provd log in. Running it
     again changes only what differs. Exit status with --apply: that of the script."""
+    from provider_daemon.audit_log.operator import record_beside_a_daemon
+    from provider_daemon.audit_log.records import Action
     from provider_daemon.config.model import load
     from provider_daemon.site_setup import pool
     from provider_daemon.site_setup.script import Login, script
@@ -45,5 +47,7 @@ def prepare(
     parts = tuple(part) if part else all_parts(Login.LOCAL if found[0].ssh is None else Login.CERTIFICATE)
     prepared = pool.pool_of(loaded, found[0], parts, first_uid)
     if apply:
+        done = ", ".join(parts)
+        record_beside_a_daemon(config, Action.SITE_PREPARED, thing=found[0].name, detail=done)
         raise typer.Exit(pool.apply(prepared, parts))
     typer.echo(script(prepared, parts), nl=False)

@@ -8,6 +8,8 @@ from typing import Any
 
 from google.protobuf.message import Message
 
+from provider_daemon.audit_log.operator import record_beside_a_daemon
+from provider_daemon.audit_log.records import Action
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.client import (
@@ -192,6 +194,8 @@ async def _not_beside_a_daemon(order: Request, chain: GrpcChain, signer: Signer,
 
 async def _send(order: Request, chain: GrpcChain, prepared: Prepared, signer: Signer, talk: Talk) -> Sent:
     signed = transaction.sign(prepared, signer, chain.chain_id)
+    detail = f"{order.message} {signed.tx_hash}"
+    record_beside_a_daemon(order.config, Action.TX_SENT, thing=signer.address, detail=detail)
     talk.say(
         f"sent transaction {signed.tx_hash}, waiting for it to be in a block by height "
         f"{prepared.timeout_height}"

@@ -58,7 +58,7 @@ def slurm_conf(layout: Layout) -> str:
 
 
 def _listening(address: str) -> str:
-    """Returns the options for listening only on the address of this host's name, where callbacks arrive there.
+    """Returns the options for listening only on the address of this host's name, if callbacks arrive there.
 
     slurmstepd calls srun back at the address that the call came from. Calls to an address of 127/8 come from
     127.0.0.1, so that a listener on 127.0.1.1, Debian's line in /etc/hosts, is never found. slurmctld calls

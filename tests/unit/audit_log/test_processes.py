@@ -1,7 +1,6 @@
 """What the daemon, the gateway and the mover leave in their audit logs."""
 
 import hashlib
-import json
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,14 +14,9 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.mover.audited import AuditedWriter
 from provider_daemon.transfers.rows import Delivery
 from tests.fakes.chain import ALICE, BOB, FakeClock
+from tests.unit.audit_log.recorded import records
 from tests.unit.gateway.conftest import serving
 from tests.unit.job.jobs import JOB
-
-
-def records(place: Path) -> list[tuple[str, str, str, str]]:
-    """(actor, action, job, object) of each record."""
-    lines = [json.loads(line.text) for line in AuditFiles(place, Process.DAEMON, 365).lines()]
-    return [(line["actor"], line["action"], line["job"], line["object"]) for line in lines]
 
 
 def recorder(place: Path) -> Recorder:

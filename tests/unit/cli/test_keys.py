@@ -9,7 +9,9 @@ from typer.testing import CliRunner, Result
 from provider_daemon.chain import hd, keys
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.cli.keys import app
+from provider_daemon.config.model import default_toml
 from provider_daemon.errors import ConfigError
+from tests.unit.audit_log.recorded import records
 from tests.unit.chain.vectors import ADDRESS, FIXTURES, MNEMONIC, PASSPHRASE, SECRET
 
 
@@ -208,3 +210,31 @@ def test_bad_names(tmp_path: Path, passphrase: Path, name: str) -> None:
 def test_an_empty_passphrase_file_is_told(tmp_path: Path) -> None:
     line = problem(run("add", "alice", "--keyring-dir", tmp_path, "--passphrase-file", tmp_path / "missing"))
     assert "No such file" in line
+
+
+def test_beside_a_daemon(tmp_path: Path, passphrase: Path) -> None:
+    """Its audit log records which keys were made, exported and deleted; a failed export is not recorded."""
+    config, path, wrong = tmp_path / "provd.toml", tmp_path / "key.armor", tmp_path / "wrong"
+    config.write_text(default_toml().replace("/var/lib/provd", str(tmp_path)))
+    wrong.touch(0o600)
+    wrong.write_text("another passphrase\n")
+    common = ("-c", config, "--passphrase-file", passphrase)
+    imported = run("import", path, *common, stdin=SECRET.hex())
+    exported = run("export", path, *common, "--export-passphrase-file", passphrase)
+    failed = run("export", path, "-c", config, "--passphrase-file", wrong)
+    deleted = run("delete", path, "--yes", *common)
+    assert [each.exit_code for each in (imported, exported, failed, deleted)] == [0, 0, 1, 0]
+    made = run("add", path, *common).stdout.strip()
+    assert [(action, thing) for _, action, _, thing in records(tmp_path / "audit")] == [
+        ("key_imported", ADDRESS), ("key_exported", ADDRESS), ("key_deleted", ADDRESS), ("key_created", made),
+    ]  # fmt: skip
+
+
+def test_beside_the_daemon_of_others(tmp_path: Path, passphrase: Path) -> None:
+    """A user who may not write the daemon's log, or read its configuration, is no operator."""
+    config, path = tmp_path / "provd.toml", tmp_path / "key.armor"
+    config.write_text(default_toml().replace("/var/lib/provd", str(tmp_path / "absent")))
+    for each in (config, tmp_path / "missing.toml", tmp_path):
+        assert run("add", path, "-c", each, "--passphrase-file", passphrase).exit_code == 0
+        path.unlink()
+    assert not (tmp_path / "absent").exists()

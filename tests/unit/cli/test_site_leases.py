@@ -10,6 +10,7 @@ from provider_daemon.cli.app import app
 from provider_daemon.job.leases import Lease
 from provider_daemon.ledger import leases
 from provider_daemon.ledger.ledger import Ledger
+from tests.unit.audit_log.recorded import records
 from tests.unit.config.test_pool import POOLED
 
 LEASE = Lease("HPC-1", "guest", "ve1a", 1_800_000_000.0, confirmed_at=1_800_000_000.0)
@@ -51,13 +52,15 @@ def test_who_has_which_user(config: Path) -> None:
 
 
 def test_a_release_is_asked_for_twice(config: Path, tmp_path: Path) -> None:
-    """Without --yes nothing changes; with it the daemon returns the user."""
+    """Without --yes nothing changes; with it the daemon returns the user, and the audit log has it."""
     ledger = Ledger.open(tmp_path / "ledger.sqlite", lock=False)
     assert "would be released" in run("site", "release", "guest", "-c", str(config))
     assert [lease.forced for lease in leases.open_leases(ledger, "HPC-1")] == [False] * 3
     assert "as soon as ve1a has no open job" in run("site", "release", "guest", "--yes", "-c", str(config))
     assert [lease.forced for lease in leases.open_leases(ledger, "HPC-1")] == [True, False, False]
     ledger.close()
+    acts = [(action, thing) for _, action, _, thing in records(tmp_path / "audit")]
+    assert acts == [("user_released", "guest")]
 
 
 def test_a_user_that_nobody_has(config: Path) -> None:

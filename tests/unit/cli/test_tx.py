@@ -9,10 +9,12 @@ import pytest
 import pytest_asyncio
 from typer.main import get_command
 
+from provider_daemon.audit_log.operator import user
 from provider_daemon.cli.app import app
 from provider_daemon.config.model import default_toml
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger.ledger import Ledger
+from tests.unit.audit_log.recorded import records
 from tests.unit.cli.shop import ADDRESSES, CHAIN_ID, PASSPHRASE, Shop, example, shop
 
 COMMANDS: dict[str, Any] = get_command(app).commands["tx"].commands["hpc"].commands  # type: ignore[attr-defined]
@@ -305,6 +307,13 @@ async def test_not_with_the_key_of_a_running_daemon(market: Shop) -> None:
     assert "the daemon on this machine" in forced.stderr
     ledger.close()
     assert "daemon" not in (await market.done(line)).stderr
+
+
+async def test_the_audit_log_of_a_daemon_here(market: Shop) -> None:
+    """Records each transaction that is sent, and none that is only priced."""
+    await market.done(f"{example('tx', 'register-cluster')} --dry-run")
+    await market.done(example("tx", "register-cluster"))
+    assert records(market.directory / "audit") == [(user(), "transaction_sent", "", ADDRESSES["alice"])]
 
 
 async def test_when_it_cannot_be_told(market: Shop) -> None:
