@@ -13,6 +13,8 @@ from provider_daemon.text import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from provider_daemon.config.model import Config
+    from provider_daemon.job.lifecycle import Job
     from provider_daemon.ledger.ledger import Ledger
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")]
@@ -59,10 +61,13 @@ def list_jobs(
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     """Print a job's whole timeline. It shows chain, submission, SLURM, usage, reports and transactions, in
     order of time."""
+    from provider_daemon.config.model import load
+    from provider_daemon.ledger.ledger import Ledger
     from provider_daemon.ledger.timeline import timeline, unsent, when
     from provider_daemon.status.job_price import price_line
 
-    ledger = _open(config)
+    loaded = load(config)
+    ledger = Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False)
     found = ledger.job(job) or ledger.dropped_job(job)
     if found is None:
         if left := _left_on_chain(ledger, job):
@@ -83,6 +88,20 @@ def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
             f"{printable(report.note)}"
         )
         typer.echo(line.rstrip())
+    if waits := _without_user(ledger, loaded, found):
+        typer.echo(waits)
+
+
+def _without_user(ledger: "Ledger", config: "Config", job: "Job") -> str:
+    """Returns why the job has no Unix user of its cluster's pool yet, or ""."""
+    from provider_daemon.config.pool_users import pool_users
+    from provider_daemon.ledger.leases import open_leases
+    from provider_daemon.status.job_status import without_user
+
+    for cluster in config.clusters:
+        if cluster.id == job.spec.cluster_id and cluster.pool and cluster.accounts == "pool":
+            return without_user(job, pool_users(cluster.pool.users), open_leases(ledger, cluster.id))
+    return ""
 
 
 def _disputed(ledger: "Ledger", job: str) -> "Iterator[str]":

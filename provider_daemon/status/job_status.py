@@ -1,9 +1,11 @@
 """A job's status as one word, and what the job waits for. Pure."""
 
+from collections.abc import Collection, Sequence
 from enum import StrEnum
 
 from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import EXPLAINED
+from provider_daemon.job.leases import Lease, LeaseState, needs_user
 from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, Job
 from provider_daemon.job.state import TERMINAL, State
 
@@ -53,6 +55,23 @@ def why(job: Job, *, silent: bool = False) -> str:
 
 def _waits_for_slurm(job: Job) -> bool:
     return job.state not in TERMINAL or not (job.measured or job.never_ran)
+
+
+def without_user(job: Job, pool: Sequence[str], leases: Collection[Lease]) -> str:
+    """Returns why a job of a cluster with a pool of Unix users has none yet; "" if it has, or needs none.
+
+    `leases`: those of the cluster that have not ended.
+    """
+    if not pool or job.user or not needs_user(job) or any(_serves(lease, job) for lease in leases):
+        return ""
+    taken = {lease.user for lease in leases}.intersection(pool)
+    if len(taken) < len(pool):
+        return "waiting for a Unix user of the pool, one of which is free: it is leased at the next tick"
+    return f"waiting for a Unix user of the pool: none of {len(pool)} is free; see `provd site leases`"
+
+
+def _serves(lease: Lease, job: Job) -> bool:
+    return lease.state is LeaseState.LEASED and lease.customer == job.spec.customer
 
 
 def _doubt(job: Job) -> str:

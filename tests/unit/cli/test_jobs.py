@@ -11,13 +11,17 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from provider_daemon.cli.app import app
-from provider_daemon.config.model import default_toml
+from provider_daemon.config.model import default_toml, load
+from provider_daemon.config.pool_users import pool_users
 from provider_daemon.errors import LedgerError, Refused
+from provider_daemon.job.leases import Lease
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
+from provider_daemon.ledger import leases
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
+from tests.unit.config.test_pool import POOLED
 from tests.unit.job.jobs import JOB
 
 PARKED = replace(
@@ -71,6 +75,20 @@ def test_explain_tells_the_whole_story(tmp_path: Path) -> None:
     assert "2023-11-14 22:13:20  parked             twice\\nin squeue" in story
     assert "report running" in report
     assert "not in a transaction" in report
+
+
+def test_explain_names_what_a_job_of_a_pool_waits_for(tmp_path: Path) -> None:
+    """A Unix user, while each one serves another customer."""
+    config, ledger = tmp_path / "provd.toml", Ledger.open(tmp_path / "ledger.sqlite")
+    text = POOLED.replace("[chain]", f'[ledger]\npath = "{tmp_path}/ledger.sqlite"\n\n[chain]', 1)
+    config.write_text(text)
+    users = pool_users(load(config).clusters[0].pool.users)  # type: ignore[union-attr]
+    with ledger.write():
+        ledger.save_job(JOB)
+        leases.save(ledger, [Lease("HPC-1", user, f"ve1{user}", 1.0, confirmed_at=1.0) for user in users])
+    ledger.close()
+    result = CliRunner().invoke(app, ["job", "explain", ID, "-c", str(config)])
+    assert f"none of {len(users)} is free" in result.output.splitlines()[-1]
 
 
 def test_explain_names_the_transaction(ledger: Ledger, tmp_path: Path) -> None:
