@@ -36,9 +36,26 @@ DATA = Board(
                 "Jobs that wait",
                 "short",
                 ("provd_mover_jobs_waiting_for_inputs", "for inputs {{cluster}}"),
+                ("provd_mover_jobs_waiting_for_images", "for an image {{cluster}}"),
                 ("provd_mover_deliveries_waiting", "for a delivery {{cluster}}"),
             ),
-            graph("Size of the cache", "bytes", ("provd_mover_cache_bytes", "{{cluster}}")),
+            graph(
+                "Size of the caches",
+                "bytes",
+                ("provd_mover_cache_bytes", "inputs {{cluster}}"),
+                ("provd_mover_images_bytes", "images {{cluster}}"),
+            ),
+            graph(
+                "Images",
+                "short",
+                (
+                    "sum by (outcome) (increase(provd_mover_image_pulls_total[$__rate_interval])) > 0",
+                    "{{outcome}}",
+                ),
+            ),
+            graph(
+                "Longest wait for an image", "s", ("provd_mover_oldest_waiting_image_seconds", "{{cluster}}")
+            ),
             graph(
                 "What needs attention",
                 "short",

@@ -105,6 +105,15 @@ def remote(data: DataFacts) -> Finding:
     return warn(seen, "check the address and the network; jobs with such inputs wait") if silent else ok(seen)
 
 
+def images(data: DataFacts) -> Finding:
+    """The programs that unpack images are installed on this host, where a launcher runs images."""
+    tools = _mover(data).tools
+    if missing := [name for name, there in tools.items() if not there]:
+        todo = f"install {' '.join(missing)} where provd-mover runs; jobs with images wait until then"
+        return fail(f"not found: {', '.join(missing)}", todo)
+    return ok(f"{', '.join(tools)} found" if tools else "no launcher runs images")
+
+
 def allowed_hosts(data: DataFacts) -> Finding:
     """No host of data.allowed_hosts has a private address."""
     private = _mover(data).private

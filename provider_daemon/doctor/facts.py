@@ -232,7 +232,8 @@ class MoverFacts:
     """`problems` are the loops that do not work. `sites` maps clusters to the free bytes in work_root.
 
     `remote` maps addresses of IPFS gateways and S3 endpoints to why they do not answer, "" if they do.
-    `private` are the allowed hosts whose addresses are private.
+    `private` are the allowed hosts whose addresses are private. `tools` maps the programs that unpack images
+    to whether this host has them; it is empty where no launcher needs images.
     """
 
     transfers: str | Unknown
@@ -240,6 +241,7 @@ class MoverFacts:
     sites: Mapping[str, int | Unknown]
     remote: Mapping[str, str]
     private: tuple[str, ...]
+    tools: Mapping[str, bool]
 
 
 @dataclass(frozen=True, slots=True)

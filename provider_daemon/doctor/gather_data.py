@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import ipaddress
 import os
+import shutil
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,7 @@ from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_site import Way
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.gateway.tls import new_context
+from provider_daemon.mover import unpack
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.values import Kind, NotThere
@@ -140,6 +142,7 @@ async def _mover(
             for url, found in zip(urls, remote, strict=True)
         },
         private=tuple(host for host, found in zip(data.allowed_hosts, private, strict=True) if found is True),
+        tools={name: shutil.which(name) is not None for name in unpack.programs(config)},
     )
 
 

@@ -171,6 +171,7 @@ CHECKS: tuple[Check, ...] = (
             "data-mover": data_checks.loops,
             "data-sites": data_checks.sites,
             "data-remote": data_checks.remote,
+            "data-images": data_checks.images,
             "data-allowed-hosts": data_checks.allowed_hosts,
         },
     ),

@@ -129,6 +129,7 @@ class Mover:
         )
         policy = InputPolicy.of(self._data, cluster.data.datasets, uploads=self._config.gateway is not None)
         images = self._images(cluster, ImageStore(site.main, images_of(cluster.work_root)), files, slots)
+        self.figures.pulls[cluster.name] = images.outcomes
         parts = cluster_parts(
             cluster,
             policy,
@@ -256,7 +257,7 @@ class Cleaning:
         cluster, caches = self._served.cluster, self._served.parts.caches
         name = cluster.name
         self._figures.cache[name] = await caches.evict()
-        await self._served.parts.images.evict()
+        self._figures.images[name] = await self._served.parts.images.evict()
         if self._ticks % RARELY == 0:
             before = self._clock.now() - UNUSED_SECONDS
             files = await caches.sweep(before) + self._spool.clear(before)

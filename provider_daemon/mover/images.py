@@ -8,8 +8,10 @@ Images that an open job was given stay; others are evicted by their last use.
 import asyncio
 import hashlib
 import shutil
+from collections import Counter
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TypeVar
@@ -37,6 +39,14 @@ log = structlog.get_logger("provd.mover")
 TAG_SECONDS = 60.0  # for which the digest of a tag is not looked up again
 WHOLE = "whole"  # the file of an image's directory that says that nothing is missing
 EXPANSION = 4  # an image may have this many times its transferred size when it is unpacked
+
+
+class PullOutcome(StrEnum):
+    """`REFUSED`: the site does not accept the image, or it cannot be used. `FAILED`: it is tried again."""
+
+    PULLED = "pulled"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +95,7 @@ class Images:
         self._clock = clock
         self._locks = Locks()
         self._tags: dict[str, tuple[str, float]] = {}  # reference -> the image's digest, and when it was read
+        self.outcomes = Counter[PullOutcome]()
 
     async def provide(self, job: JobFacts, _: JobTransfer) -> None:
         """Gives the job the digest of its image once that is in the cache, or the reason why it never is.
@@ -101,9 +112,13 @@ class Images:
                 await self._ensure(job, reference, digest)
                 self._store.image_ready(job.name, self._cluster_id, digest, self._clock.now())
         except InputRefused as error:
+            self.outcomes[PullOutcome.REFUSED] += 1
             self._store.image_refused(job.name, str(error))
             log.warning("image_refused", job=job.job_id, why=str(error), next="the job is reported failed")
             return
+        except Transient:
+            self.outcomes[PullOutcome.FAILED] += 1
+            raise
         log.info("image_ready", job=job.job_id, image=str(reference), digest=digest)
 
     def _check_blocked(self, *names: object) -> None:
@@ -155,6 +170,7 @@ class Images:
                 )
             size = await self._pull(repository, manifest)
         self._store.add_image(self._cluster_id, digest, size, self._clock.now())
+        self.outcomes[PullOutcome.PULLED] += 1
         log.info("image_pulled", image=str(reference), digest=digest, bytes=size)
 
     async def _pull(self, repository: Repository, manifest: Manifest) -> int:

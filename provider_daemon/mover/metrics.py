@@ -13,7 +13,9 @@ from provider_daemon.metrics.catalog import BUILD, Family, MetricKind
 from provider_daemon.metrics.collector import LoopHealth
 from provider_daemon.metrics.meters import metric
 from provider_daemon.mover.cluster import ClusterMover
+from provider_daemon.mover.images import PullOutcome
 from provider_daemon.mover.pace import Bandwidth
+from provider_daemon.mover.plan import waits_for_image
 from provider_daemon.transfers.rows import Delivery, JobTransfer
 
 
@@ -45,6 +47,19 @@ ORPHANS = _gauge(
     "orphan_directories", "Job directories at the site whose job the ledger does not have.", "cluster"
 )
 CACHE = _gauge("cache_bytes", "Size of the cache of inputs at the site.", "cluster")
+WAITING_IMAGES = _gauge("jobs_waiting_for_images", "Open jobs whose image is not in the cache.", "cluster")
+OLDEST_IMAGE = _gauge(
+    "oldest_waiting_image_seconds",
+    "Time for which an open job has waited for its image; 0 if none.",
+    "cluster",
+)
+IMAGES = _gauge("images_bytes", "Size of the images in the cache at the site, as transferred.", "cluster")
+PULLS = _counter(
+    "image_pulls_total",
+    "Images that were pulled, and requests for one that were refused or failed; cached ones do not count.",
+    "cluster",
+    "outcome",
+)
 LAST = _gauge("loop_last_success_timestamp_seconds", "Unix time of each loop's last successful tick.", "loop")
 FAMILIES = (
     BUILD,
@@ -60,6 +75,10 @@ FAMILIES = (
     UNKNOWN,
     ORPHANS,
     CACHE,
+    WAITING_IMAGES,
+    OLDEST_IMAGE,
+    IMAGES,
+    PULLS,
     LAST,
 )
 
@@ -70,6 +89,8 @@ class Figures:
 
     orphans: dict[str, int] = field(default_factory=dict)
     cache: dict[str, int] = field(default_factory=dict)
+    images: dict[str, int] = field(default_factory=dict)
+    pulls: dict[str, Counter[PullOutcome]] = field(default_factory=dict)
 
 
 class MoverCollector(Collector):
@@ -109,11 +130,18 @@ class MoverCollector(Collector):
         yield from self._of_rows()
         yield metric(ORPHANS, [((name,), count) for name, count in self._figures.orphans.items()])
         yield metric(CACHE, [((name,), size) for name, size in self._figures.cache.items()])
+        yield metric(IMAGES, [((name,), size) for name, size in self._figures.images.items()])
+        pulls = [
+            ((name, outcome), float(counts[outcome]))
+            for name, counts in self._figures.pulls.items()
+            for outcome in PullOutcome
+        ]
+        yield metric(PULLS, pulls)
         yield metric(LAST, [((loop.name,), loop.last_success) for loop in self._loops])
 
     def _of_rows(self) -> Iterator[Metric]:
         found = {name: _counted(mover, self._now()) for name, mover in self._movers.items()}
-        for family in (INPUTS, OLDEST, DELIVERIES, OVER_QUOTA):
+        for family in (INPUTS, OLDEST, WAITING_IMAGES, OLDEST_IMAGE, DELIVERIES, OVER_QUOTA):
             yield metric(family, [((name,), counts[family.name]) for name, counts in found.items()])
 
 
@@ -126,6 +154,9 @@ def _counted(mover: ClusterMover, now: float) -> Counter[str]:
         if job.stageable and row.transfer.inputs is InputState.WAITING:
             counts[INPUTS.name] += 1
             counts[OLDEST.name] = max(counts[OLDEST.name], int(now - row.seen_at))
+        if waits_for_image(job, row):
+            counts[WAITING_IMAGES.name] += 1
+            counts[OLDEST_IMAGE.name] = max(counts[OLDEST_IMAGE.name], int(now - row.seen_at))
         counts[DELIVERIES.name] += _delivering(row) and job.over
         counts[OVER_QUOTA.name] += bool(row.transfer.over_quota) and not job.over
     return counts

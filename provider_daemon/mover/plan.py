@@ -75,12 +75,17 @@ def next_step(
 def _staging(job: JobFacts, row: JobTransfer, work_root: str) -> Step | None:
     if not job.stageable:
         return None
-    if job.image and not (row.transfer.image or row.transfer.image_refusal):
+    if waits_for_image(job, row):
         return Step.IMAGE
     ready = row.transfer.inputs is not InputState.WAITING
     moved = bool(row.staging) and row.staging != paths.staged_for(work_root, job)
     failed = row.transfer.inputs is InputState.FAILED
     return Step.STAGE if not failed and (not ready or moved) else None
+
+
+def waits_for_image(job: JobFacts, row: JobTransfer) -> bool:
+    """Returns whether the job cannot be submitted before its image is in the cache, or refused."""
+    return job.stageable and bool(job.image) and not (row.transfer.image or row.transfer.image_refusal)
 
 
 def outdated(job: JobFacts, row: JobTransfer, retention_seconds: float) -> bool:

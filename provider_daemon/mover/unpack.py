@@ -9,17 +9,33 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from provider_daemon.config.model import Config
 from provider_daemon.errors import Transient
+from provider_daemon.job.containment import Launcher
 from provider_daemon.mover.spool import SPARE_BYTES
 from provider_daemon.slurm.launchers import ROOT, SQUASHED
 from provider_daemon.sources.refusals import InputRefusal, InputRefused
 
+UMOCI, TAR, MKSQUASHFS = "umoci", "tar", "mksquashfs"
 CHUNK = 256 * 1024
 WATCH_SECONDS = 1.0
 UNPACK_SECONDS = 3600.0
 # What the launchers mount on; the image in the cache is read-only, so it must have them.
 DIRECTORIES = ("work", "proc", "sys", "dev", "tmp", "run", "var", "var/tmp", "etc")
 FILES = ("etc/passwd", "etc/group", "etc/hosts", "etc/resolv.conf")
+
+
+def programs(config: Config) -> tuple[str, ...]:
+    """Returns the programs that this host needs for the images of the configured launchers; none without."""
+    launchers = {
+        image.launcher
+        for cluster in config.clusters
+        for image in cluster.images
+        if image.launcher and not image.native
+    }
+    if not launchers:
+        return ()
+    return (UMOCI, TAR, MKSQUASHFS) if Launcher.PYXIS in launchers else (UMOCI, TAR)
 
 
 async def unpack(layout: Path, image: Path, max_bytes: int, *, squash: bool) -> None:
@@ -29,11 +45,11 @@ async def unpack(layout: Path, image: Path, max_bytes: int, *, squash: bool) -> 
     """
     await asyncio.to_thread(image.mkdir, 0o700)
     root = image / ROOT
-    await _run(image, max_bytes, "umoci", "raw", "unpack", "--rootless", "--image", f"{layout}:image", root)
+    await _run(image, max_bytes, UMOCI, "raw", "unpack", "--rootless", "--image", f"{layout}:image", root)
     await asyncio.to_thread(_prepare, root)
     if squash:
         quiet = ("-quiet", "-no-progress", "-noappend", "-all-root")
-        await _run(image, max_bytes, "mksquashfs", root, image / SQUASHED, *quiet)
+        await _run(image, max_bytes, MKSQUASHFS, root, image / SQUASHED, *quiet)
 
 
 async def _run(image: Path, max_bytes: int, *command: str | Path) -> None:
@@ -103,7 +119,7 @@ def _prepare(root: Path) -> None:
 async def archive(image: Path) -> AsyncIterator[AsyncIterator[bytes]]:
     """Yields the directory as a tar stream: readable for all, writable for its owner, without setuid."""
     mode = "--mode=u+rwX,go+rX,go-w,a-st"
-    process = await _started("tar", "-C", image, "--create", "--sort=name", mode, "--file=-", ".")
+    process = await _started(TAR, "-C", image, "--create", "--sort=name", mode, "--file=-", ".")
     try:
         yield _output(process)
     finally:

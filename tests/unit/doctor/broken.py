@@ -345,5 +345,6 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
         (WARN, mover(sites={"alpha": 10**12, "beta": 10**9})),
     ],
     "data-remote": [(WARN, mover(remote={"https://ipfs.example.org": "connection refused"}))],
+    "data-images": [(FAIL, mover(tools={"umoci": False, "tar": True}))],
     "data-allowed-hosts": [(WARN, mover(private=("s3.site.example",)))],
 }

@@ -197,7 +197,9 @@ GATEWAY = GatewayFacts(
     ("virtengine-1", 0.0),
     (0o40750, 10**12),
 )
-MOVER = MoverFacts("schema 1, 3 jobs", (), {"alpha": 10**12}, {"https://ipfs.example.org": ""}, ())
+MOVER = MoverFacts(
+    "schema 1, 3 jobs", (), {"alpha": 10**12}, {"https://ipfs.example.org": ""}, (), {"umoci": True}
+)
 SCENE = Scene(HOST, LEDGER, CHAIN, (KEY,), (SITE,), DataFacts(GATEWAY, MOVER))
 
 

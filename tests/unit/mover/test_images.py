@@ -10,13 +10,19 @@ import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from prometheus_client import CollectorRegistry
 
+from provider_daemon.config.model import Config, ImageConfig
 from provider_daemon.job.images import IMAGES, directory_name
-from provider_daemon.mover.images import ImagePolicy
+from provider_daemon.mover.images import ImagePolicy, PullOutcome
+from provider_daemon.mover.metrics import Figures, MoverCollector
+from provider_daemon.mover.pace import Bandwidth
+from provider_daemon.mover.unpack import programs
 from provider_daemon.site_files.images import ImageStore
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.sources.image_signature import ANNOTATION, signature_tag
 from tests.fakes.registry import OCI, FakeRegistry, digest, layer, registry
+from tests.unit.doctor.healthy import CONFIG
 from tests.unit.mover.world import WORK_ROOT, World
 
 pytestmark = pytest.mark.skipif(shutil.which("umoci") is None, reason="umoci is not installed")
@@ -197,3 +203,44 @@ async def test_signatures(far_end: FakeRegistry, images: World) -> None:
     await images.run()
     assert [bool(images.row(f"ve-{n}").transfer.image) for n in tags] == [False, True, False, False]
     assert "no signature" in images.row("ve-0").transfer.image_refusal
+
+
+async def test_what_operators_see(far_end: FakeRegistry, images: World) -> None:
+    """How many jobs wait for an image, how long, and how requests for one ended; cached ones do not count."""
+    parts = images.parts
+
+    def shown(name: str, **labels: str) -> float | None:
+        figures = Figures(pulls={"site": parts.images.outcomes})
+        exported, bandwidth = CollectorRegistry(), Bandwidth(0, images.clock.now)
+        exported.register(MoverCollector({"site": parts.mover}, figures, bandwidth, [], images.clock.now))
+        return exported.get_sample_value(f"provd_mover_{name}", {"cluster": "site", **labels})
+
+    far_end.push("tools/demo", "1", [BASE])
+    (blob,) = [name for name, raw in far_end.blobs.items() if raw[:2] == b"\x1f\x8b"]
+    right, far_end.blobs[blob] = far_end.blobs[blob], b"x"
+    images.add("ve-1", image=name_of(far_end))
+    images.add("ve-2", image="docker.io/library/alpine:3")
+    await images.run()
+    images.clock.at += 600
+    parts.mover.tick()
+    assert (shown("jobs_waiting_for_images"), shown("oldest_waiting_image_seconds")) == (1, 600)
+    far_end.blobs[blob] = right
+    await images.run()
+    images.add("ve-3", image=name_of(far_end))
+    await images.run()
+    assert (shown("jobs_waiting_for_images"), shown("oldest_waiting_image_seconds")) == (0, 0)
+    outcomes = {each: shown("image_pulls_total", outcome=each) for each in PullOutcome}
+    assert outcomes == {PullOutcome.PULLED: 1, PullOutcome.REFUSED: 1, PullOutcome.FAILED: 1}
+
+
+def test_what_the_host_must_have() -> None:
+    """Only where a launcher runs images."""
+
+    def config(*images: ImageConfig) -> Config:
+        cluster = CONFIG.clusters[0].model_copy(update={"images": list(images)})
+        return CONFIG.model_copy(update={"clusters": [cluster]})
+
+    native = ImageConfig(pattern="site/*", launcher="bubblewrap", native=True)
+    assert programs(config(native, ImageConfig(pattern="*", run=["bwrap"]))) == ()
+    assert programs(config(native, ImageConfig(pattern="*", launcher="charliecloud"))) == ("umoci", "tar")
+    assert "mksquashfs" in programs(config(ImageConfig(pattern="*", launcher="pyxis")))
