@@ -51,7 +51,7 @@ from provider_daemon.usage_records.recorder import Interim, take
 log = structlog.get_logger("provd.advance")
 
 COMMANDS_AT_ONCE = 2
-COMMANDS_OF_USERS_AT_ONCE = 4  # those of several users hold few jobs each, and have connections of their own
+COMMANDS_OF_USERS_AT_ONCE = 8  # those of several users hold few jobs each, and have connections of their own
 
 
 @dataclass(frozen=True, slots=True)
