@@ -5,12 +5,15 @@ can create the users, which are removed with the site.
 """
 
 import asyncio
+import contextlib
+import os
 import shutil
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,40 @@ def order(site: Site, name: str, user: str) -> Submission:
     return Submission(name, render(batch), directory, user=user)
 
 
+@dataclass(slots=True)
+class Cost:
+    """Of each round, in seconds: of a clock, and of processors for provd, the login node and SLURM."""
+
+    elapsed: list[float] = field(default_factory=list)
+    busy: list[float] = field(default_factory=list)
+
+    def add(self, elapsed: float, busy: float) -> None:
+        self.elapsed.append(elapsed)
+        self.busy.append(busy)
+
+    @property
+    def warm(self) -> float:
+        return statistics.median(self.elapsed[1:])
+
+
+def processor_seconds(site: Site) -> float:
+    """Of this process and of the site's daemons, with all that they have started."""
+    times, parents = dict[int, int](), dict[int, int]()
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            times[int(path.parent.name)] = sum(map(int, fields[11:15]))
+    roots = {os.getpid(), *(site.pid(name) or 0 for name in site.daemons)}
+    counted = {pid for pid in times if roots & {pid, *_above(pid, parents)}}
+    return sum(times[pid] for pid in counted) / os.sysconf("SC_CLK_TCK")
+
+
+def _above(pid: int, parents: Mapping[int, int]) -> Iterator[int]:
+    while pid := parents.get(pid, 0):
+        yield pid
+
+
 async def submitted(scheduler: SlurmScheduler, orders: list[Submission]) -> float:
     """Submits as the advance loop does. Returns the seconds that it took."""
     gate = asyncio.Semaphore(commands_at_once(orders))
@@ -69,26 +106,33 @@ async def compare(site: Site, jobs: int, say: Callable[[str], None]) -> bool:
     shared = SiteConnections()
     scheduler = SlurmScheduler(logins(site, shared), SystemClock(), account=site.account)
     plain = SlurmScheduler(SiteLogins(SshTransport(**site.ssh, clock=SystemClock())), SystemClock())  # type: ignore[arg-type]
-    seconds: dict[int, list[float]] = {count: [] for count in (0, *CUSTOMERS)}
+    costs = {count: Cost() for count in (0, *CUSTOMERS)}
     for turn in range(ROUNDS + 1):  # the first turn logs in
-        for count in seconds:
+        for count, cost in costs.items():
             users = site.pool[:count] or ("",)
             orders = [order(site, f"b{turn}-{count}-{job}", users[job % len(users)]) for job in range(jobs)]
-            seconds[count].append(await submitted(scheduler if count else plain, orders))
-    base = jobs / statistics.median(seconds[0][1:])
-    say(f"submissions a second as one user: {base:.0f}")
+            before = processor_seconds(site)
+            elapsed = await submitted(scheduler if count else plain, orders)
+            cost.add(elapsed, processor_seconds(site) - before)
+    base = jobs / costs[0].warm
+    say(f"submissions a second as one user: {base:.0f}, {_processor(costs[0], jobs)}")
     met = True
     for count in CUSTOMERS:
-        first, warm = jobs / seconds[count][0], jobs / statistics.median(seconds[count][1:])
+        first, warm = jobs / costs[count].elapsed[0], jobs / costs[count].warm
         met &= warm >= GOAL * base
         say(
             f"submissions a second of {count:>2} customers: {warm:.0f}, ratio {warm / base:.2f} "
-            f"(goal >= {GOAL}); with their first logins {first:.0f}"
+            f"(goal >= {GOAL}), {_processor(costs[count], jobs)}; with their first logins {first:.0f}"
         )
     say(f"{shared.counts.connections} connections")
     await scheduler.close()
     await plain.close()
     return met
+
+
+def _processor(cost: Cost, jobs: int) -> str:
+    first, warm = (1000 * seconds / jobs for seconds in (cost.busy[0], statistics.median(cost.busy[1:])))
+    return f"{warm:.1f} ms of processors a job ({first:.1f} in the first round)"
 
 
 async def pool_figures(say: Callable[[str], None], jobs: int = JOBS) -> bool:
