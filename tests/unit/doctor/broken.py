@@ -304,7 +304,7 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     ],
     "market-workloads": [(FAIL, offering(preconfigured=(Preconfigured("ghost", "quay.io/ghost", "x"),)))],
     "market-parameters": [
-        (WARN, site(parameters=Parameters(node_heartbeat_timeout=60, max_job_duration=10**6))),
+        (WARN, site(parameters=Parameters(node_heartbeat_timeout=30, max_job_duration=10**6))),
         (WARN, site(parameters=Parameters(node_heartbeat_timeout=120, max_job_duration=86_399))),
     ],
     "market-customers": [
