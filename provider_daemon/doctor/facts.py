@@ -169,12 +169,29 @@ class Key:
     recipient: OwnKey | Unknown | None = None
 
 
+NOT_RUNNING = Unknown("no daemon is running", "ledger-lock")
+
+
+@dataclass(frozen=True, slots=True)
+class ControlFacts:
+    """The control socket. `mode` is 0 and `owner` and `group` are "" if there is no such file.
+
+    `answers`: whether a daemon with this configuration's ledger answers there to this user.
+    """
+
+    path: str
+    mode: int
+    owner: str
+    group: str
+    answers: bool
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerFacts:
     """`modes` maps the ledger's files to mode bits. `owner` is the ledger's chain, "" if it was never used.
 
     `problems` are errors in and between its rows. `holder` is the process that holds its lock, 0 if none
-    does. `audits` maps cluster ids to the newest audits of their sites.
+    does. `audits` maps cluster ids to the newest audits of their sites. `control`: the daemon's socket.
     """
 
     path: str
@@ -188,6 +205,7 @@ class LedgerFacts:
     modes: Mapping[str, int] | Unknown
     holder: int | Unknown
     audits: Mapping[str, AuditSummary | None] | Unknown = field(default_factory=dict)
+    control: ControlFacts | Unknown = NOT_RUNNING
 
 
 @dataclass(frozen=True, slots=True)

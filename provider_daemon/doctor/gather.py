@@ -10,6 +10,7 @@ from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config
 from provider_daemon.doctor import (
     gather_chain,
+    gather_control,
     gather_data,
     gather_host,
     gather_keys,
@@ -45,6 +46,9 @@ async def gather(config: Config, config_file: Path) -> Scene:
             gather_chain.gather(config.chain, looker, clock),
             asyncio.gather(*(gather_site.way(cluster, looker, clock) for cluster in config.clusters)),
             asyncio.gather(*(gather_keys.address(config.keys[name]) for name in names)),
+        )
+        ledger = replace(
+            ledger, control=await asyncio.to_thread(gather_control.gather, config, ledger.holder)
         )
         open_.push_async_callback(found.client.close)
         for reached in ways:

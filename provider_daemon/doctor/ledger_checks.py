@@ -4,6 +4,7 @@ from provider_daemon.doctor.facts import LedgerFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
 
 OTHERS = 0o027
+OPEN_TO_ALL = 0o007
 LOW_BYTES, EMPTY_BYTES = 1024**3, 100 * 1024**2
 
 
@@ -79,3 +80,19 @@ def lock(ledger: LedgerFacts) -> Finding:
         if holder
         else warn("no daemon is running", "start provd: no job is served until then")
     )
+
+
+def control(ledger: LedgerFacts) -> Finding:
+    """The control socket answers, and only its owner and group can use it."""
+    found = known(ledger.control)
+    if not found.mode:
+        return fail(
+            f"the running daemon has no socket at {found.path}",
+            "restart provd; an older version has none, or control.socket was changed without a restart",
+        )
+    seen = f"{found.path} has mode {found.mode:04o}, owner {found.owner} and group {found.group}"
+    if found.mode & OPEN_TO_ALL:
+        return fail(seen, f"run `chmod 660 {found.path}`: any user could use the daemon's key")
+    if not found.answers:
+        return fail(f"{seen}, and does not answer", "run this as root or as a member of that group")
+    return ok(seen)

@@ -63,6 +63,7 @@ CHECKS: tuple[Check, ...] = (
             "ledger-disk": ledger_checks.disk,
             "ledger-modes": ledger_checks.modes,
             "ledger-lock": ledger_checks.lock,
+            "ledger-control": ledger_checks.control,
         },
     ),
     *_checks(

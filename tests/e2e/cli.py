@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon.demo.processes import Process
-from tests.e2e import books, money
+from tests.e2e import books, money, operator
 from tests.e2e.shell import Shell, same
 from tests.expect import Wrong
 from tests.waiting import until
@@ -36,7 +36,13 @@ JOBS = {
     "JOB-2": ("failed", "bob", "--queue standard --nodes 1 --cpus 2 --memory-gb 2", "sleep 2; exit 3", 600),
     "JOB-3": ("cancelled", "bob", "--queue standard --nodes 1 --cpus 4 --memory-gb 4", "sleep 600", 600),
     "JOB-4": ("timeout", "alice", "--queue standard --nodes 1 --cpus 1 --memory-gb 1", "sleep 600", 60),
-    "JOB-5": ("failed", "bob", "--queue nowhere --nodes 1 --cpus 1 --memory-gb 1", "true", 600),
+    "JOB-5": (
+        "failed",
+        "bob",
+        "--queue standard --nodes 1 --cpus 1 --memory-gb 1 --image docker.io/library/busybox:1",
+        "true",
+        600,
+    ),
 }
 EXIT = {"JOB-1": 0, "JOB-2": 3, "JOB-3": 123, "JOB-4": 124, "JOB-5": 122}
 
@@ -74,6 +80,7 @@ def play(shell: Shell, children: list[Process]) -> None:
     money.check(shell, people, JOBS, FUNDS, ESCROW, disputed)
     books.check(shell, people, len(JOBS))
     look_around(shell, people)
+    operator.play(shell, people, daemon.log)
     close_shop(shell, daemon)
 
 
@@ -202,8 +209,9 @@ listen = "127.0.0.1:0"
 
 def run_jobs(shell: Shell) -> None:
     for job_id, (_, customer, asked, line, seconds) in JOBS.items():
+        image = "" if "--image" in asked else f"--image {IMAGE} "
         command = (
-            f"--image {IMAGE} --command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} "
+            f"{image}--command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} "
             f"--max-price {ESCROW}uvirt"
         )
         made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")
@@ -266,9 +274,9 @@ def look_around(shell: Shell, people: dict[str, str]) -> None:
 
 
 def close_shop(shell: Shell, daemon: Process) -> None:
-    """Closes the shop. The daemon is stopped, so that the provider's key is free."""
-    same("the daemon's exit code", daemon.stop(), 0)
+    """Closes the shop: the offering beside the daemon, which sends the message, the cluster after its end."""
     shell.run("provd tx hpc update-offering OFF-1 --inactive --from provider -y")
+    same("the daemon's exit code", daemon.stop(), 0)
     shell.run("provd tx hpc deregister-cluster HPC-1 --from provider -y")
     same(
         "cluster",

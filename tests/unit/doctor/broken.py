@@ -152,6 +152,11 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "ledger-chain": [(FAIL, ledger(owner="another-1"))],
     "ledger-disk": [(FAIL, ledger(free=50 * 1024**2)), (WARN, ledger(free=500 * 1024**2))],
     "ledger-modes": [(FAIL, ledger(modes={"/var/lib/provd/ledger.sqlite": 0o100644}))],
+    "ledger-control": [
+        (FAIL, ledger(control=replace(healthy.CONTROL, mode=0, owner="", group="", answers=False))),
+        (FAIL, ledger(control=replace(healthy.CONTROL, mode=0o666))),
+        (FAIL, ledger(control=replace(healthy.CONTROL, answers=False))),
+    ],
     "ledger-lock": [
         (WARN, ledger(holder=0)),
         (

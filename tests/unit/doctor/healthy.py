@@ -10,6 +10,7 @@ from provider_daemon.config.model import parse
 from provider_daemon.doctor.facts import (
     Certificate,
     ChainFacts,
+    ControlFacts,
     DataFacts,
     GatewayFacts,
     Host,
@@ -174,6 +175,7 @@ RECIPIENT_KEY = RecipientKey(OURS, bytes(32), "0a" * 20, 1, ALGORITHM, 1_790_000
 KEY = Key(
     "main", OURS, False, "uve", True, 10**9, 0.025, 10**6, (), OwnKey(OwnKeyStatus.USABLE, RECIPIENT_KEY)
 )
+CONTROL = ControlFacts("/run/provd/control.sock", 0o660, "provd", "provd", True)
 LEDGER = LedgerFacts(
     "/var/lib/provd/ledger.sqlite",
     "virtengine-1",
@@ -185,6 +187,7 @@ LEDGER = LedgerFacts(
     free=10**11,
     modes={"/var/lib/provd/ledger.sqlite": 0o100600},
     holder=4711,
+    control=CONTROL,
 )
 UNIT = {"LoadState": "loaded", "ActiveState": "active", "UnitFileState": "enabled", "WatchdogUSec": "1min"}
 LISTENS = {"metrics.listen": "127.0.0.1:9464", "data.metrics_listen": "[::1]:9466"}
