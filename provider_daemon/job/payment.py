@@ -61,9 +61,9 @@ def settlement_of(record: ChainJob) -> ChainSettlement:
     )
 
 
-def newest_settlement(newest_first: Iterable[ChainJob]) -> ChainSettlement:
+def newest_settlement(newest_first: Iterable[ChainJob | None]) -> ChainSettlement:
     """Returns what the newest record shows that shows anything: an upgrade of the chain may change it."""
-    shown = (settlement_of(record) for record in newest_first)
+    shown = (settlement_of(record) for record in newest_first if record)
     return next((kind for kind in shown if kind is not ChainSettlement.UNKNOWN), ChainSettlement.UNKNOWN)
 
 
@@ -91,7 +91,7 @@ def _missing(record: ChainJob, denom: str, *, held: int, needed: int, in_escrow:
     others = [f"{amount}{each}" for each, amount in record.agreed_price if each != denom and amount]
     ignored = f", and {' and '.join(others)} do not count" if others else ""
     return (
-        f"{needed - held}{denom} are missing: this job can cost {needed}{denom}, its "
+        f"{needed - held}{denom} are missing: {needed}{denom} are required for this job, its "
         f"{'escrow' if in_escrow else 'agreed price'} is {held}{denom}{ignored}; submit it again with "
         f"--max-price {needed}{denom}"
     )

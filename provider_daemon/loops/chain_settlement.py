@@ -4,6 +4,7 @@ import asyncio
 
 import structlog
 
+from provider_daemon.errors import ProvdError
 from provider_daemon.job.payment import SETTLES_NOTHING, ChainSettlement, newest_settlement
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.ledger import meta
@@ -15,13 +16,18 @@ log = structlog.get_logger("provd.payment")
 NEWEST = 16  # job records that are read when there are new ones
 
 
-async def newest_jobs(chain: Chain, end: int) -> list[ChainJob]:
-    """Returns the readable of the newest records below the job counter `end`, newest first."""
+async def newest_jobs(chain: Chain, end: int) -> list[ChainJob | None]:
+    """Returns the newest records below the job counter `end`, newest first; None for one without answer."""
     numbers = range(end - 1, max(0, end - 1 - NEWEST), -1)
-    answers = await asyncio.gather(
-        *(chain.job(f"JOB-{number}") for number in numbers), return_exceptions=True
-    )
-    return [answer for answer in answers if isinstance(answer, ChainJob)]
+    return list(await asyncio.gather(*(_job(chain, f"JOB-{number}") for number in numbers)))
+
+
+async def _job(chain: Chain, job_id: str) -> ChainJob | None:
+    """Returns None also for a record that cannot be read: another one shows what the chain does."""
+    try:
+        return await chain.job(job_id)
+    except ProvdError:
+        return None
 
 
 class SettlementWatch:
@@ -34,10 +40,12 @@ class SettlementWatch:
         self._logged: ChainSettlement | None = None
 
     async def examine(self, end: int) -> None:
-        """`end`: the chain's job counter. Without a new readable record that shows it, nothing changes."""
+        """Reads again until every record was read once. `end`: the chain's job counter."""
         if end != self._read_up_to:
-            found = newest_settlement(await newest_jobs(self._chain, end))
-            self._read_up_to = end
+            records = await newest_jobs(self._chain, end)
+            if None not in records:
+                self._read_up_to = end
+            found = newest_settlement(records)
             if found not in (ChainSettlement.UNKNOWN, self._ledger.get(meta.SETTLEMENT)):
                 with self._ledger.write():
                     self._ledger.set(meta.SETTLEMENT, found)

@@ -66,20 +66,20 @@ def test_who_is_accepted(
         (
             replace(HELD, agreed_price=(("uvirt", 400),)),
             ESCROW,
-            "600uvirt are missing: this job can cost 1000uvirt, its escrow is 400uvirt; submit it again with "
-            "--max-price 1000uvirt",
+            "600uvirt are missing: 1000uvirt are required for this job, its escrow is 400uvirt; submit it "
+            "again with --max-price 1000uvirt",
         ),
         (
             replace(HELD, agreed_price=(("uve", 5_000), ("other", 0))),
             ESCROW,
-            "1000uvirt are missing: this job can cost 1000uvirt, its escrow is 0uvirt, and 5000uve do not "
-            "count; submit it again with --max-price 1000uvirt",
+            "1000uvirt are missing: 1000uvirt are required for this job, its escrow is 0uvirt, and 5000uve "
+            "do not count; submit it again with --max-price 1000uvirt",
         ),
         (
             replace(PROMISED, agreed_price=(("uvirt", 400), ("uvirt", 599))),
             PROMISE,
-            "1uvirt are missing: this job can cost 1000uvirt, its agreed price is 999uvirt; submit it again "
-            "with --max-price 1000uvirt",
+            "1uvirt are missing: 1000uvirt are required for this job, its agreed price is 999uvirt; submit "
+            "it again with --max-price 1000uvirt",
         ),
     ],
 )
@@ -113,6 +113,6 @@ def test_what_records_show() -> None:
     upgrade may have begun to settle."""
     assert [settlement_of(record) for record in (FREE, PROMISED, HELD)] == [UNKNOWN, PROMISE, ESCROW]
     assert settlement_of(replace(FREE, agreed_price=(("uvirt", 0),))) is UNKNOWN
-    assert newest_settlement([FREE, HELD, PROMISED]) is ESCROW
+    assert newest_settlement([None, FREE, HELD, PROMISED]) is ESCROW
     assert newest_settlement([FREE, PROMISED, HELD]) is PROMISE
     assert newest_settlement([FREE]) is UNKNOWN

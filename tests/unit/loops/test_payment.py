@@ -12,11 +12,14 @@ from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateOffering
 from provider_daemon.devnet.context import ChainRules
+from provider_daemon.errors import Transient
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.payment import ChainSettlement, PaymentMode, PaymentPolicy
 from provider_daemon.job.pricing import Pricing
+from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.ledger import meta
+from provider_daemon.loops.chain_settlement import SettlementWatch
 from provider_daemon.loops.intake import SWEEP_SECONDS
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
@@ -153,3 +156,24 @@ async def test_a_chain_that_begins_to_settle(promising: House) -> None:
     await promising.intake.tick()
     assert promising.ledger.get(meta.SETTLEMENT) is ChainSettlement.ESCROW
     assert (await ordered(promising, job_id="JOB-3")).state is State.FAILED
+
+
+async def test_records_without_an_answer_are_read_again(
+    promising: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failed query is no record without a price: the next sweep asks again, also without a new job."""
+    await ordered(promising, "1000000 uvirt")
+    with promising.ledger.write():
+        promising.ledger.set(meta.SETTLEMENT, ChainSettlement.UNKNOWN)
+    asked = promising.chain.client.job
+
+    async def silent(job_id: str) -> ChainJob | None:
+        raise Transient("no endpoint answers")
+
+    watch = SettlementWatch(promising.ledger, promising.chain.client)
+    monkeypatch.setattr(promising.chain.client, "job", silent)
+    await watch.examine(2)
+    assert promising.ledger.get(meta.SETTLEMENT) is ChainSettlement.UNKNOWN
+    monkeypatch.setattr(promising.chain.client, "job", asked)
+    await watch.examine(2)
+    assert promising.ledger.get(meta.SETTLEMENT) is ChainSettlement.PROMISE
