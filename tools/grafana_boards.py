@@ -5,9 +5,11 @@ from typing import Any
 
 from tools import ROOT
 from tools.grafana_data_board import DATA
-from tools.grafana_panels import Board, Panel, graph, quantiles, stat
+from tools.grafana_panels import COINS, Board, Panel, graph, quantiles, stat
+from tools.grafana_series import COIN, described, in_coins, of_clusters
 
 WIDTH, HEIGHT, COLUMNS = 8, 7, 3  # of a panel, in Grafana's grid of 24 columns
+UNITS = "in units of the denom"  # in the help texts of amounts
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 
@@ -22,6 +24,7 @@ JOBS = Board(
             stat("Jobs on hold (not reported)", "short", "sum(provd_jobs_on_hold)"),
             stat("Jobs left on chain by limits", "short", "sum(provd_jobs_postponed)"),
             stat("Customers held by limits", "short", "sum(provd_customers_held)"),
+            stat("Paused clusters", "short", "sum(provd_cluster_paused)"),
         ),
         "Flow": (
             graph("Open jobs by state", "short", ("sum by (state) (provd_jobs)", "{{state}}")),
@@ -98,18 +101,18 @@ CHAIN = Board(
             stat("Age of the oldest report", "s", "max(provd:outbox_oldest_report_age_seconds:max)"),
         ),
         "Money": (
-            graph("Wallet balance", "short", ("provd_wallet_balance", "{{signer}} {{denom}}")),
+            graph("Wallet balance", COINS, ("provd_wallet_balance", "{{signer}} {{coin}}")),
             graph(
                 "Value of unreported finished jobs",
-                "short",
-                ("sum by (denom) (provd_unsettled)", "unsettled {{denom}}"),
+                COINS,
+                ("sum by (denom) (provd_unsettled)", "unsettled {{coin}}"),
             ),
             graph(
                 "Billed and not paid",
-                "short",
+                COINS,
                 (
                     "sum by (cluster, denom, disputed) (provd_unpaid)",
-                    "{{cluster}} {{denom}} disputed {{disputed}}",
+                    "{{cluster}} {{coin}} disputed {{disputed}}",
                 ),
             ),
             graph(
@@ -119,22 +122,27 @@ CHAIN = Board(
             ),
             graph(
                 "Billed per day",
-                "short",
-                ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{denom}}"),
+                COINS,
+                ("sum by (cluster, denom) (increase(provd_billed_total[1d]))", "{{cluster}} {{coin}}"),
             ),
             graph(
                 "Accepted per day",
-                "short",
-                ("sum by (denom) (increase(provd_estimated_total[1d]))", "at most {{denom}}"),
-                ("sum by (denom) (increase(provd_escrowed_total[1d]))", "in escrow {{denom}}"),
+                COINS,
+                ("sum by (denom) (increase(provd_estimated_total[1d]))", "at most {{coin}}"),
+                ("sum by (denom) (increase(provd_escrowed_total[1d]))", "in escrow {{coin}}"),
             ),
             graph("Chain settlement", "short", ("provd_chain_settlement", "{{settlement}}")),
             graph(
                 "Fees per day",
-                "short",
-                ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{denom}}"),
+                COINS,
+                ("sum by (signer, denom) (increase(provd_fees_total[1d]))", "{{signer}} {{coin}}"),
             ),
-            graph("Fees per job", "short", ("provd:fee_per_job:ratio_rate1d", "{{instance}}")),
+            graph(
+                "Fees per job",
+                "short",
+                (f"provd:fee_per_job:ratio_rate1d / {COIN}", "{{instance}}"),
+                about="In whole coins.",
+            ),
             graph("Gas price", "short", ("provd_gas_price", "{{denom}}")),
         ),
         "Transactions": (
@@ -312,12 +320,35 @@ def _board(board: Board) -> dict[str, Any]:
         "time": {"from": "now-6h", "to": "now"},
         "templating": {
             "list": [
-                {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"}
+                {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus"},
+                *_clusters(board),
             ]
         },
         "links": [{"type": "dashboards", "tags": ["provd"], "title": "provd", "asDropdown": False}],
         "panels": _panels(board),
     }
+
+
+def _clusters(board: Board) -> list[dict[str, Any]]:
+    """Returns the variable for the clusters; none for a board on which nothing has that label."""
+    shown = [text for panels in board.rows.values() for panel in panels for text, _ in panel.queries]
+    if all(of_clusters(text) == text for text in shown):
+        return []
+    return [
+        {
+            "name": "cluster",
+            "label": "Cluster",
+            "type": "query",
+            "datasource": SOURCE,
+            "query": "label_values(provd_slurm_queries_total, cluster)",
+            "refresh": 2,
+            "sort": 1,
+            "multi": True,
+            "includeAll": True,
+            "allValue": ".*",
+            "current": {"text": "All", "value": "$__all"},
+        }
+    ]
 
 
 def _panels(board: Board) -> list[dict[str, Any]]:
@@ -347,20 +378,27 @@ def _panels(board: Board) -> list[dict[str, Any]]:
 
 
 def _panel(panel: Panel, number: int, place: dict[str, int]) -> dict[str, Any]:
+    money = panel.unit == COINS
+    expressions = [in_coins(of_clusters(text)) if money else of_clusters(text) for text, _ in panel.queries]
+    told = described(text for text, _ in panel.queries)
+    if money:
+        told = told.replace(UNITS, "in whole coins")
     return {
         "id": number,
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.about,
+        "description": " ".join(
+            filter(None, (panel.about, told.replace(UNITS, "in whole coins") if money else told))
+        ),
         "datasource": SOURCE,
         "gridPos": place,
-        "fieldConfig": {"defaults": {"unit": panel.unit, "min": 0}, "overrides": []},
+        "fieldConfig": {"defaults": {"unit": "short" if money else panel.unit, "min": 0}, "overrides": []},
         "options": {"reduceOptions": {"calcs": ["lastNotNull"]}}
         if panel.kind == "stat"
         else {"legend": {"displayMode": "list"}},
         "targets": [
             {"refId": chr(ord("A") + index), "datasource": SOURCE, "expr": expression, "legendFormat": legend}
-            for index, (expression, legend) in enumerate(panel.queries)
+            for index, (expression, (_, legend)) in enumerate(zip(expressions, panel.queries, strict=True))
         ],
     }
 

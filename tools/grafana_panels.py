@@ -7,7 +7,9 @@ from dataclasses import dataclass
 class Panel:
     """A panel.
 
-    `queries`: (expression, legend). `kind`: timeseries, or stat for the current value of a number.
+    `queries`: (expression, legend). `kind`: timeseries, or stat for the current value of a number. `about`:
+    what the help texts of its metrics do not say. The unit `coins` is for amounts with a label `denom`, which
+    are shown in whole coins, with the label `coin`.
     """
 
     title: str
@@ -15,6 +17,9 @@ class Panel:
     queries: tuple[tuple[str, str], ...]
     kind: str = "timeseries"
     about: str = ""
+
+
+COINS = "coins"
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,12 @@ def expressions() -> Iterator[tuple[str, str]]:
     for name, board in boards().items():
         for panel in board["panels"]:
             for target in panel.get("targets", ()):
-                yield f"{name}: {panel['title']}", target["expr"].replace("$__rate_interval", "1m")
+                yield f"{name}: {panel['title']}", replaced(target["expr"])
+
+
+def replaced(expression: str) -> str:
+    """Returns the expression as Grafana sends it while all clusters are chosen."""
+    return expression.replace("$__rate_interval", "1m").replace("$cluster", ".*")
 
 
 def selectors(expression: str) -> list[str]:
