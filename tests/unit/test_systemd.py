@@ -166,6 +166,7 @@ def test_the_gateway_is_as_closed_in_as_the_daemon() -> None:
         "StateDirectory",
         "RuntimeDirectory",  # of the control socket, which the gateway cannot see
         "RuntimeDirectoryMode",
+        "RuntimeDirectoryPreserve",
         "PrivateUsers",  # the daemon must see which operator asks
         "LoadCredentialEncrypted",
         "UMask",
