@@ -14,11 +14,15 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 FUNCTIONS: dict[str, frozenset[str]] = {
+    "books.evidence": frozenset(),
+    "control.jobs": frozenset({"_decided", "_unpark"}),
     "job.hold": frozenset(),
     "job.lifecycle": frozenset({"_several", "_unseen", "_overdue", "_learn", "_finish", "refuse_id"}),
     "loops.advance": frozenset(),
     "loops.customer_slots": frozenset(),
+    "loops.disputes": frozenset(),
     "loops.leasing": frozenset(),
+    "loops.maintenance_hold": frozenset(),
     "loops.unreadable_rows": frozenset(),
     "loops.rejections": frozenset(),
     "loops.drafts": frozenset({"_shorten"}),

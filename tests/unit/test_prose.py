@@ -23,8 +23,9 @@ PASS_ON = {
     "loops.sending_problems",
 }
 DEPENDENT = {
+    "control": "beside_the_daemon",
     "job": "",
-    "loops": "rejections faults slots outbox job_records report_cost",
+    "loops": "rejections disputes faults maintenance slots outbox job_records report_cost",
     "ledger": "repair check listing",
     "status": "",
     "metrics": "collector measured",

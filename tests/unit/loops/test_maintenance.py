@@ -27,7 +27,7 @@ async def test_an_accepted_job_that_would_run_into_a_window_is_held_until_its_en
     await house.advance.tick()
     assert house.scheduler.orders == []
     held = [event for event in house.ledger.events_of("JOB-1") if event.what == EventKind.MAINTENANCE]
-    assert [event.detail for event in held] == [f"held until its end: {planned}"]
+    assert [str(planned) in event.detail for event in held] == [True]
     house.chain.block(HOUR + 60)
     await house.advance.tick()
     assert len(house.scheduler.orders) == 1
