@@ -18,7 +18,7 @@ async def played(stage: Environment) -> Environment:
     """The environment after its jobs."""
     rows, money, problems = await Scenario(stage, lambda _: None).run()
     assert problems == []
-    assert [row.problems for row in rows] == [[]] * 15
+    assert [row.problems for row in rows] == [[]] * 18
     assert money.left_in_escrow == 0
     return stage
 

@@ -85,6 +85,13 @@ def test_every_mistake_is_named_with_its_place(document: object, mistakes: list[
         assert problem.startswith(mistake)
 
 
+def test_declared_inputs_count_once() -> None:
+    """One without a size counts nothing; its other fields are ignored."""
+    inputs = [{"uri": "https://h/a", "size_bytes": "7"}, {"uri": "https://h/b"}]
+    document = {"resources": {"nodes": 1}, "max_runtime_seconds": 60, "data_references": inputs}
+    assert read_job(document, 60).usage.network_bytes_in == 7
+
+
 def test_a_job_is_billed_to_its_limit() -> None:
     """Everything asked for until max_runtime_seconds, node-hours with their decimals, storage for each
     started hour, and the declared inputs; the rest of a submission is passed over."""
