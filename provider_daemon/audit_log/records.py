@@ -68,6 +68,8 @@ class Action(StrEnum):
     CUSTOMER_LIMITED = "customer_limited"
     CLUSTER_PAUSED = "cluster_paused"
     CLUSTER_RESUMED = "cluster_resumed"
+    MAINTENANCE_ADDED = "maintenance_added"
+    MAINTENANCE_REMOVED = "maintenance_removed"
     MESSAGE_SENT = "message_sent"
     MESSAGE_WITHDRAWN = "message_withdrawn"
     KEY_CREATED = "key_created"

@@ -15,10 +15,18 @@ from provider_daemon.ports import Cluster, Offering
 ANY_IMAGE = (Image("*"),)
 
 
-def check(spec: Spec, offering: Offering, cluster: Cluster, catalogue: Catalogue | None, now: float) -> None:
+def check(
+    spec: Spec,
+    offering: Offering,
+    cluster: Cluster,
+    catalogue: Catalogue | None,
+    now: float,
+    maintenance: tuple[int, int] | None = None,
+) -> None:
     """Raises Inadmissible with the reason for a job that would be refused.
 
-    Without a catalogue only the chain's records count.
+    Without a catalogue only the chain's records count. `maintenance`: start and end of the next window that
+    the chain names.
     """
     if not offering.active:
         raise Inadmissible(f"offering {offering.offering_id} is not active")
@@ -27,7 +35,9 @@ def check(spec: Spec, offering: Offering, cluster: Cluster, catalogue: Catalogue
     admit(spec, terms(offering), _site(catalogue, cluster))
     if catalogue is not None:
         _check_gpus(spec, catalogue)
-        _check_maintenance(spec, catalogue, now)
+    windows = _windows(catalogue, maintenance)
+    if window := in_the_way(windows, spec.resources.nodes, spec.max_runtime_seconds, now):
+        raise Inadmissible(refusal(window, spec.max_runtime_seconds, now))
 
 
 def _site(catalogue: Catalogue | None, cluster: Cluster) -> SitePolicy:
@@ -71,10 +81,10 @@ def _check_gpus(spec: Spec, catalogue: Catalogue) -> None:
         )
 
 
-def _check_maintenance(spec: Spec, catalogue: Catalogue, now: float) -> None:
-    windows = [
+def _windows(catalogue: Catalogue | None, named: tuple[int, int] | None) -> list[Window]:
+    if catalogue is None:
+        return [Window(WindowSource.OPERATOR, *named)] if named else []
+    return [
         Window(WindowSource.OPERATOR, each.starts_at, each.ends_at, each.nodes_left, each.reason)
         for each in catalogue.maintenance
     ]
-    if window := in_the_way(windows, spec.resources.nodes, spec.max_runtime_seconds, now):
-        raise Inadmissible(refusal(window, spec.max_runtime_seconds, now))

@@ -25,6 +25,7 @@ from provider_daemon.cli import (
     lab,
     ledger,
     logs,
+    maintenance,
     mover,
     plan,
     query,
@@ -82,6 +83,7 @@ app.add_typer(config.app, name="config")
 app.add_typer(evidence.app, name="evidence")
 app.add_typer(bill.app, name="bill")
 app.add_typer(dispute.app, name="dispute")
+app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(statement.app, name="statement")
 app.command("income", short_help="Print what each month brought.")(statement.income)
 app.add_typer(keys.app, name="keys")

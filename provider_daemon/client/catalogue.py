@@ -125,7 +125,8 @@ async def check(chain: GrpcChain, message: Message, say: Callable[[str], None], 
     catalogue = await _catalogue(record, say, url)
     job = _as_job(message, chain.chain_id)
     try:
-        acceptance.check(job.spec, offering, records.cluster(record), catalogue, time.time())
+        named = catalogue_marker.find_maintenance(record.description)
+        acceptance.check(job.spec, offering, records.cluster(record), catalogue, time.time(), named)
     except Inadmissible as reason:
         raise ConfigError([f"the provider would refuse this job: {reason}"]) from None
 

@@ -42,7 +42,7 @@ def _pause(asked: PauseClusters, context: Context) -> PausedClusters:
     return PausedClusters(
         clusters=tuple(
             _paused(cluster_id, name, asked.reason, context)
-            for cluster_id, name in _chosen(asked.cluster, context)
+            for cluster_id, name in chosen(asked.cluster, context)
         )
     )
 
@@ -69,7 +69,7 @@ def _paused(cluster_id: str, name: str, reason: str, context: Context) -> Paused
 def _resume(asked: ResumeClusters, context: Context) -> PausedClusters:
     return PausedClusters(
         clusters=tuple(
-            _resumed(cluster_id, name, context) for cluster_id, name in _chosen(asked.cluster, context)
+            _resumed(cluster_id, name, context) for cluster_id, name in chosen(asked.cluster, context)
         )
     )
 
@@ -91,7 +91,7 @@ def _resumed(cluster_id: str, name: str, context: Context) -> PausedCluster:
     )
 
 
-def _chosen(wanted: str, context: Context) -> list[tuple[str, str]]:
+def chosen(wanted: str, context: Context) -> list[tuple[str, str]]:
     """Returns (id, name) of the clusters. Raises Refused if the daemon serves no such cluster."""
     served = [(cluster.id, cluster.name) for cluster in context.config.clusters]
     found = [each for each in served if wanted in ("", *each)]

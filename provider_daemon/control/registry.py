@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from provider_daemon.control import books, clusters, customers, jobs, messages
+from provider_daemon.control import books, clusters, customers, jobs, maintenance, messages
 from provider_daemon.control.operation import Operation
 
 _ALL: tuple[Operation[Any, Any], ...] = (
@@ -14,6 +14,9 @@ _ALL: tuple[Operation[Any, Any], ...] = (
     jobs.END,
     jobs.REFUSE,
     jobs.UNPARK,
+    maintenance.ADD,
+    maintenance.REMOVE,
+    maintenance.LIST,
     messages.SEND,
     messages.FIND,
     messages.WITHDRAW,

@@ -105,3 +105,9 @@ def test_no_gpus_at_all() -> None:
     bare: Catalogue = replace(CATALOGUE, gpu_types=())
     with pytest.raises(Inadmissible, match="1 GPUs per node requested, the cluster has none"):
         check(replace(SPEC, resources=Resources(1, 1, 1, 1)), OFFERING, CLUSTER, bare, NOW)
+
+
+def test_without_a_catalogue_the_maintenance_that_the_chain_names_counts() -> None:
+    with pytest.raises(Inadmissible, match="a job of 600 s would run into it; request at most 60 s"):
+        check(SPEC, OFFERING, CLUSTER, None, NOW, (int(NOW) + 60, int(NOW) + 120))
+    check(SPEC, OFFERING, CLUSTER, None, NOW, (int(NOW) + 600, int(NOW) + 700))
