@@ -9,14 +9,18 @@ from provider_daemon.catalogue.terms import terms
 from provider_daemon.job.admission import Image, Inadmissible, Limits, Program, SitePolicy, admit
 from provider_daemon.job.containment import Containment, Launcher
 from provider_daemon.job.maintenance import Window, WindowSource, in_the_way, refusal
-from provider_daemon.job.spec import Spec
+from provider_daemon.job.payment import ChainSettlement, PaymentMode, PaymentPolicy, check_payment
+from provider_daemon.job.spec import ChainJob, Spec
+from provider_daemon.money.estimate import worst_bill
+from provider_daemon.money.pricing import price_rules
+from provider_daemon.money.rules import DEFAULT
 from provider_daemon.ports import Cluster, Offering
 
 ANY_IMAGE = (Image("*"),)
 
 
 def check(
-    spec: Spec,
+    job: ChainJob,
     offering: Offering,
     cluster: Cluster,
     catalogue: Catalogue | None,
@@ -28,6 +32,7 @@ def check(
     Without a catalogue only the chain's records count. `maintenance`: start and end of the next window that
     the chain names.
     """
+    spec = job.spec
     if not offering.active:
         raise Inadmissible(f"offering {offering.offering_id} is not active")
     if cluster.state != "active":
@@ -35,6 +40,7 @@ def check(
     admit(spec, terms(offering), _site(catalogue, cluster))
     if catalogue is not None:
         _check_gpus(spec, catalogue)
+        _check_price(job, offering, catalogue)
     windows = _windows(catalogue, maintenance)
     if window := in_the_way(windows, spec.resources.nodes, spec.max_runtime_seconds, now):
         raise Inadmissible(refusal(window, spec.max_runtime_seconds, now))
@@ -79,6 +85,17 @@ def _check_gpus(spec: Spec, catalogue: Catalogue) -> None:
         raise Inadmissible(
             f"GPU type {asked.gpu_type!r} requested, the cluster has {', '.join(catalogue.gpu_types)}"
         )
+
+
+def _check_price(job: ChainJob, offering: Offering, catalogue: Catalogue) -> None:
+    """A price that is agreed to becomes the escrow where the chain holds one."""
+    if catalogue.payment.mode == PaymentMode.NONE:
+        return
+    spec, pricing = job.spec, offering.pricing
+    rules = price_rules(DEFAULT, pricing, offering.price_multiplier(spec.queue))
+    estimate = worst_bill(spec.resources, spec.max_runtime_seconds, spec.data, rules).total
+    policy = PaymentPolicy(PaymentMode.AGREED_PRICE, catalogue.payment.share)
+    check_payment(policy, ChainSettlement.UNKNOWN, job, pricing.denom, estimate)
 
 
 def _windows(catalogue: Catalogue | None, named: tuple[int, int] | None) -> list[Window]:

@@ -68,6 +68,17 @@ class LimitTerms:
 
 
 @dataclass(frozen=True, slots=True)
+class PaymentTerms:
+    """`mode`: auto, escrow, agreed-price or none.
+
+    `share`: the part of a job's estimate, as decimal text, that its max_price must cover.
+    """
+
+    mode: str = "auto"
+    share: str = "1"
+
+
+@dataclass(frozen=True, slots=True)
 class MaintenanceTerms:
     """A maintenance window, in seconds since the epoch. `nodes_left`: how many nodes still run jobs."""
 
@@ -87,6 +98,7 @@ class Catalogue:
     gateway: str = ""
     contact: str = ""
     terms: str = ""
+    payment: PaymentTerms = field(default_factory=PaymentTerms)
     software: tuple[str, ...] = ()
     gpu_types: tuple[str, ...] = ()
     limits: LimitTerms = field(default_factory=LimitTerms)

@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from provider_daemon.client.keychain import KeychainEntry
     from provider_daemon.client.rotation import RotationFacts
 
-app = typer.Typer(
-    help="Create, import, list and delete encrypted signing keys.", no_args_is_help=True
-)
+app = typer.Typer(help="Create, import, list and delete encrypted signing keys.", no_args_is_help=True)
 
 app.add_typer(recipient.app, name="recipient")
 

@@ -126,7 +126,7 @@ async def check(chain: GrpcChain, message: Message, say: Callable[[str], None], 
     job = _as_job(message, chain.chain_id)
     try:
         named = catalogue_marker.find_maintenance(record.description)
-        acceptance.check(job.spec, offering, records.cluster(record), catalogue, time.time(), named)
+        acceptance.check(job, offering, records.cluster(record), catalogue, time.time(), named)
     except Inadmissible as reason:
         raise ConfigError([f"the provider would refuse this job: {reason}"]) from None
 

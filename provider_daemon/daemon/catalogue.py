@@ -1,6 +1,6 @@
 """The configured part of a cluster's catalogue."""
 
-from provider_daemon.catalogue.document import Catalogue, ImageTerms, LimitTerms, TemplateTerms
+from provider_daemon.catalogue.document import Catalogue, ImageTerms, LimitTerms, PaymentTerms, TemplateTerms
 from provider_daemon.config.model import ClusterConfig, Config, ImageConfig
 from provider_daemon.template.trusted import trusted
 
@@ -21,6 +21,7 @@ def catalogue_base(config: Config, cluster: ClusterConfig, provider: str) -> Cat
         gateway=config.gateway.url,
         contact=given.contact,
         terms=given.terms,
+        payment=PaymentTerms(cluster.payment.mode, str(cluster.payment.share)),
         software=tuple(given.software),
         gpu_types=tuple(sorted(cluster.gpu_types)),
         limits=LimitTerms(

@@ -81,6 +81,7 @@ _CATALOGUE = thing(
     gateway=TEXT,
     contact=TEXT,
     terms=TEXT,
+    payment=thing(mode=word("auto", "escrow", "agreed-price", "none"), share=TEXT),
     software=some(TEXT),
     gpu_types=some(TEXT),
     limits=thing(

@@ -11,13 +11,15 @@ import shutil
 import sys
 import tempfile
 import time
+import tomllib
 from pathlib import Path
 from typing import Any
 
 from provider_daemon.demo.processes import Process
-from tests.e2e import books, money, operator
+from tests.e2e import books, maintenance, money, operator
 from tests.e2e.shell import Shell, same
 from tests.expect import Wrong
+from tests.unit.daemons import free_port
 from tests.waiting import until
 
 CHAIN_ID = "virtengine-localnet-1"
@@ -39,7 +41,7 @@ JOBS = {
     "JOB-5": (
         "failed",
         "bob",
-        "--queue standard --nodes 1 --cpus 1 --memory-gb 1 --image docker.io/library/busybox:1",
+        "--queue standard --nodes 1 --cpus 1 --memory-gb 1 --workdir ../elsewhere",
         "true",
         600,
     ),
@@ -75,6 +77,9 @@ def play(shell: Shell, children: list[Process]) -> None:
     start_chain(shell, children, people)
     open_shop(shell)
     daemon = start_daemon(shell, children, site)
+    start_gateway(shell, children)
+    maintenance.shop(shell, IMAGE, people)
+    maintenance.maintain(shell, IMAGE, people, f"{shell.directory}/slurm")
     run_jobs(shell)
     disputed = dispute(shell, people)
     money.check(shell, people, JOBS, FUNDS, ESCROW, disputed)
@@ -169,6 +174,7 @@ def start_daemon(shell: Shell, children: list[Process], site: dict[str, Any]) ->
         f"{name} = {value if isinstance(value, int) else repr(str(value))}"
         for name, value in site["ssh"].items()
     )
+    gateway = f"127.0.0.1:{free_port()}"
     config = shell.file(
         "provd.toml",
         f"""[chain]
@@ -198,6 +204,11 @@ nvidia-a100 = "a100"
 [[clusters.images]]
 pattern = "{IMAGE}"
 native = true
+[gateway]
+url = "http://{gateway}"
+listen = "{gateway}"
+uploads = "{shell.directory}/uploads"
+metrics_listen = "127.0.0.1:0"
 [metrics]
 listen = "127.0.0.1:0"
 """,
@@ -207,11 +218,18 @@ listen = "127.0.0.1:0"
     return children[-1]
 
 
+def start_gateway(shell: Shell, children: list[Process]) -> None:
+    """The customers' gateway, whose address the cluster names on chain."""
+    config = tomllib.loads((shell.directory / "provd.toml").read_text())
+    start(shell, children, "the gateway", ["gateway", "-c", shell.env["PROVD_CONFIG"]], "gateway_started", {})
+    url = config["gateway"]["url"]
+    shell.run(f"provd tx hpc update-cluster HPC-1 --gateway {url} --from provider -y")
+
+
 def run_jobs(shell: Shell) -> None:
     for job_id, (_, customer, asked, line, seconds) in JOBS.items():
-        image = "" if "--image" in asked else f"--image {IMAGE} "
         command = (
-            f"{image}--command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} "
+            f"--image {IMAGE} --command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} "
             f"--max-price {ESCROW}uvirt"
         )
         made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")

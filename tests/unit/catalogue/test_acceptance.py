@@ -5,9 +5,11 @@ from dataclasses import replace
 import pytest
 
 from provider_daemon.catalogue.acceptance import check
-from provider_daemon.catalogue.document import Catalogue
+from provider_daemon.catalogue.document import Catalogue, PaymentTerms
 from provider_daemon.job.admission import Inadmissible
-from provider_daemon.job.spec import Resources, Spec, Workload
+from provider_daemon.job.pricing import Pricing
+from provider_daemon.job.spec import ChainJob, Resources, Spec, Workload
+from provider_daemon.job.state import State
 from provider_daemon.ports import Cluster, Offering, Preconfigured, Queue
 from tests.unit.catalogue.examples import CATALOGUE
 from tests.unit.job.jobs import JOB
@@ -31,6 +33,10 @@ SPEC = replace(
 NOW = 1_799_990_000.0  # before the example's maintenance
 
 
+def job(spec: Spec, amount: int = 10**9, denom: str = "uvirt") -> ChainJob:
+    return ChainJob(spec, State.PENDING, agreed_price=((denom, amount),))
+
+
 def template(workload_id: str) -> Workload:
     return Workload(preconfigured_id=workload_id, is_preconfigured=True)
 
@@ -45,7 +51,7 @@ def template(workload_id: str) -> Workload:
     ],
 )
 def test_a_job_that_fits_passes(spec: Spec) -> None:
-    check(spec, OFFERING, CLUSTER, CATALOGUE, NOW)
+    check(job(spec), OFFERING, CLUSTER, CATALOGUE, NOW)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,7 @@ def test_a_job_that_fits_passes(spec: Spec) -> None:
 )
 def test_a_refusal_is_foreseen(spec: Spec, reason: str) -> None:
     with pytest.raises(Inadmissible) as refused:
-        check(spec, OFFERING, CLUSTER, CATALOGUE, NOW)
+        check(job(spec), OFFERING, CLUSTER, CATALOGUE, NOW)
     assert str(refused.value).startswith(reason)
 
 
@@ -85,29 +91,45 @@ def test_a_refusal_is_foreseen(spec: Spec, reason: str) -> None:
 )
 def test_what_sells_nothing_now(offering: Offering, cluster: Cluster, reason: str) -> None:
     with pytest.raises(Inadmissible, match=reason):
-        check(SPEC, offering, cluster, None, NOW)
+        check(job(SPEC), offering, cluster, None, NOW)
 
 
 def test_without_a_catalogue_the_records_of_the_chain_count() -> None:
     """Any image and GPU type may run; queues and nodes are checked."""
     check(
-        replace(SPEC, queue="gpu", workload=Workload("x", "y"), resources=Resources(1, 1, 1, 1, "h100")),
+        job(replace(SPEC, queue="gpu", workload=Workload("x", "y"), resources=Resources(1, 1, 1, 1, "h100"))),
         OFFERING,
         CLUSTER,
         None,
         NOW,
     )
     with pytest.raises(Inadmissible, match="unknown queue"):
-        check(replace(SPEC, queue="nowhere"), OFFERING, CLUSTER, None, NOW)
+        check(job(replace(SPEC, queue="nowhere")), OFFERING, CLUSTER, None, NOW)
 
 
 def test_no_gpus_at_all() -> None:
     bare: Catalogue = replace(CATALOGUE, gpu_types=())
     with pytest.raises(Inadmissible, match="1 GPUs per node requested, the cluster has none"):
-        check(replace(SPEC, resources=Resources(1, 1, 1, 1)), OFFERING, CLUSTER, bare, NOW)
+        check(job(replace(SPEC, resources=Resources(1, 1, 1, 1))), OFFERING, CLUSTER, bare, NOW)
 
 
 def test_without_a_catalogue_the_maintenance_that_the_chain_names_counts() -> None:
     with pytest.raises(Inadmissible, match="a job of 600 s would run into it; request at most 60 s"):
-        check(SPEC, OFFERING, CLUSTER, None, NOW, (int(NOW) + 60, int(NOW) + 120))
-    check(SPEC, OFFERING, CLUSTER, None, NOW, (int(NOW) + 600, int(NOW) + 700))
+        check(job(SPEC), OFFERING, CLUSTER, None, NOW, (int(NOW) + 60, int(NOW) + 120))
+    check(job(SPEC), OFFERING, CLUSTER, None, NOW, (int(NOW) + 600, int(NOW) + 700))
+
+
+def test_too_low_a_price() -> None:
+    """The offering's prices and the provider's share count, and no other denom does."""
+    priced = replace(OFFERING, pricing=Pricing(cpu_core_hour="6000", memory_gb_hour="0", node_hour="0"))
+    check(job(SPEC, 10_000), priced, CLUSTER, CATALOGUE, NOW)  # the minimum charge
+    dear = replace(priced, pricing=replace(priced.pricing, cpu_core_hour="60000"))
+    check(job(SPEC, 39_999), dear, CLUSTER, CATALOGUE, NOW)
+    with pytest.raises(Inadmissible, match=r"1uvirt are missing: .* --max-price 39999uvirt"):
+        check(job(SPEC, 39_998), dear, CLUSTER, CATALOGUE, NOW)
+    with pytest.raises(Inadmissible, match="39999uvirt are missing"):
+        check(job(SPEC, 10**9, "uve"), dear, CLUSTER, CATALOGUE, NOW)
+    half = replace(CATALOGUE, payment=PaymentTerms("auto", "0.5"))
+    check(job(SPEC, 20_000), dear, CLUSTER, half, NOW)
+    check(job(SPEC, 0), dear, CLUSTER, replace(CATALOGUE, payment=PaymentTerms("none")), NOW)
+    check(job(SPEC, 0), dear, CLUSTER, None, NOW)
