@@ -278,7 +278,8 @@ class Preconfigured:
 class Offering:
     """An offering. `identity_threshold`: the identity score that its customers need, 0 for none.
 
-    `updated_ns`: its last change, in nanoseconds since the epoch; 0 if unknown.
+    `updated_ns`: its last change, in nanoseconds since the epoch; 0 if unknown. `max_runtime`: the longest
+    job that the chain accepts for it, in seconds; 0 for no limit.
     """
 
     offering_id: str
@@ -290,6 +291,7 @@ class Offering:
     identity_threshold: int = 0
     pricing: Pricing = DEFAULT_PRICES
     updated_ns: int = 0
+    max_runtime: int = 0
 
     def price_multiplier(self, queue: str) -> str:
         """Returns the multiplier of a queue, "" for a queue that the offering does not have."""

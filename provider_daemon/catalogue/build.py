@@ -43,7 +43,7 @@ def _terms(base: Catalogue, offering: Offering) -> OfferingTerms:
             QueueTerms(
                 queue.partition,
                 queue.max_nodes,
-                queue.max_runtime,
+                _lower(queue.max_runtime, offering.max_runtime),
                 rates(offering.pricing, queue.price_multiplier),
             )
             for queue in offering.queues
@@ -53,3 +53,8 @@ def _terms(base: Catalogue, offering: Offering) -> OfferingTerms:
 
 def _runs(base: Catalogue, image: str) -> bool:
     return any(fnmatchcase(image, each.pattern) for each in base.images)
+
+
+def _lower(one: int, other: int) -> int:
+    """Returns the lower of two limits, of which 0 is none."""
+    return min(filter(None, (one, other)), default=0)

@@ -183,4 +183,5 @@ def offering(record: types_pb2.HPCOffering) -> Offering:
         identity_threshold=record.required_identity_threshold,
         pricing=pricing(record),
         updated_ns=nanoseconds(record.updated_at),
+        max_runtime=record.max_runtime_seconds,
     )

@@ -57,13 +57,22 @@ def test_the_catalogue_is_completed_with_what_changes() -> None:
         Preconfigured("plain", "alpine:3", "true"),
         Preconfigured("other", "ghcr.io/x:1", "true"),
     )
-    offering = Offering("OFF-1", "HPC-1", (Queue("standard", 4, 60),), workloads, True, active=True)
+    offering = Offering(
+        "OFF-1",
+        "HPC-1",
+        (Queue("standard", 4, 60), Queue("long", 0, 0)),
+        workloads,
+        True,
+        active=True,
+        max_runtime=90,
+    )
     windows = [Window(WindowSource.SLURM, 1, 2, 3, "rack-7")]
     made = completed(base, [offering, replace(offering, offering_id="OFF-2", active=False)], windows, [IDLE])
     assert made.gpu_types == ("a100", "nvidia-a100")
     assert [each.offering_id for each in made.offerings] == ["OFF-1"]
     assert made.offerings[0].workloads == ("mpi", "plain")
-    assert [queue.name for queue in made.offerings[0].queues] == ["standard"]
+    queues = [(queue.name, queue.max_runtime_seconds) for queue in made.offerings[0].queues]
+    assert queues == [("standard", 60), ("long", 90)]
     assert [(window.nodes_left, window.reason) for window in made.maintenance] == [(3, "rack-7")]
 
 
