@@ -85,7 +85,7 @@ def drain(shell: Shell) -> None:
     shell.run('provd pause HPC-1 --reason "power maintenance"')
     until_cluster(shell, "draining")
     command = f"provd tx hpc submit-job {job('true')} --from alice -y"
-    shell.run(command, expect=1)
+    shell.run(command, expect=2)
     until_state(shell, running, "completed")
     shell.run("provd resume HPC-1 --reason done")
     until_cluster(shell, "active")
