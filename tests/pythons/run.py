@@ -20,7 +20,7 @@ _COURSE = """set -euo pipefail
 echo 'Acquire::Check-Valid-Until "false";' >/etc/apt/apt.conf.d/old-mirror
 apt-get -qq update
 for python in {candidates} none; do apt-cache show "$python" >/dev/null 2>&1 && break; done
-packages="git make openssh-client procps $python $python-venv"
+packages="git make openssh-client procps python3 $python $python-venv"
 apt-get -qq -y --no-install-recommends install $packages >/dev/null </dev/null
 cd /root/provd
 git init -q . && git add -A
