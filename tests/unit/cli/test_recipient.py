@@ -86,12 +86,12 @@ async def test_the_list(market: Shop) -> None:
     ("line", "problem"),
     [
         ("register-recipient-key age1x", "invalid age recipient"),
-        ("register-recipient-key ???", "public_key: invalid value"),
-        ("register-recipient-key AAAA", "public_key: must have 32 bytes"),
+        ("register-recipient-key ???", "KEY: invalid value"),
+        ("register-recipient-key AAAA", "KEY: must have 32 bytes"),
         (f"register-recipient-key {base64.b64encode(bytes(32)).decode()}", "protects nothing"),
-        (f"rotate-key abc {OTHER.recipient}", "old_key_fingerprint: must be 40 lower-case hex digits"),
+        (f"rotate-key abc {OTHER.recipient}", "FINGERPRINT: must be 40 lower-case hex digits"),
         (f"rotate-key {OTHER.fingerprint} {OTHER.recipient} --reason boredom", "reason: must be one of"),
-        ("revoke-recipient-key abc", "key_fingerprint: must be 40"),
+        ("revoke-recipient-key abc", "FINGERPRINT: must be 40"),
     ],
 )
 async def test_what_is_not_signed(market: Shop, line: str, problem: str) -> None:
