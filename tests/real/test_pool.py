@@ -16,11 +16,14 @@ from provider_daemon.demo.data import client, fetched
 from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.jobs import DemoJob, data_jobs, shell
 from provider_daemon.demo.market import CHAIN_ID, CLUSTER, order
+from provider_daemon.demo.processes import Process
 from provider_daemon.demo.scenario import Scenario
 from provider_daemon.demo.sites import RealSite
 from provider_daemon.demo.verdict import read
+from provider_daemon.job.claim import CLAIMED
 from provider_daemon.job.leases import COMMAND_SECONDS, LeaseState, content, owner
 from provider_daemon.job.state import State
+from provider_daemon.lab.site.layout import free_ports
 from provider_daemon.ledger import leases as stored
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.lease_return import LeaseReturn
@@ -164,6 +167,38 @@ async def test_two_customers_and_a_lost_ledger(pool_stage: Environment) -> None:
     first = users[customers(stage)[0].address]
     await return_user(stage, first)
     assert lease_files(stage) == {user: text for user, text in before.items() if user != first}
+
+
+def another_daemon(stage: Environment) -> Process:
+    """A daemon with the same configuration, key and pool, and a ledger of its own."""
+    directory = stage.directory / "second"
+    directory.mkdir()
+    listen = f"127.0.0.1:{free_ports(1)[0]}"
+    config = directory / "provd.toml"
+    text = stage.config.read_text().replace(load(stage.config).metrics.listen, listen)
+    config.write_text(text.replace(f"{stage.directory}/ledger", f"{directory}/ledger"))
+    return Process("the other daemon", ["run", "-c", str(config)], directory / "provd.log")
+
+
+async def test_two_daemons_with_a_ledger_each(pool_stage: Environment) -> None:
+    """They agree on the user of each customer, by the site's lease files, and each job runs once: a SLURM job
+    without the claim ends at once, with the code that says so."""
+    stage, second = pool_stage, another_daemon(pool_stage)
+    second.start()
+    try:
+        second.wait_for("provd_started")
+        jobs = [DemoJob(f"job {n}", n % 2, State.COMPLETED, 0, arguments=shell("sleep 2")) for n in range(6)]
+        ordered = {(await order(customers(stage)[job.customer], job))[0]: job for job in jobs}
+        assert await Scenario(stage, lambda _: None, jobs=ordered, limit=90).watch() == []
+    finally:
+        second.stop()
+    files, ours, users = lease_files(stage), owner(CHAIN_ID, CLUSTER), users_in_slurm(stage)
+    for job_id, job in ordered.items():
+        (name,) = (name for name in users if name.endswith(f"-{job_id}"))
+        assert set(users[name]) == {user_of(files, content(customers(stage)[job.customer].address, ours))}
+        codes = [code for _, code in site_of(stage).accounting()[name]]
+        assert codes.count("0:0") == 1
+        assert set(codes) <= {"0:0", f"{CLAIMED}:0"}
 
 
 def customers(stage: Environment) -> tuple[Account, ...]:
