@@ -77,11 +77,13 @@ class Heartbeat:
         ]
         if cluster.state == "offline" or cluster.available_nodes < sum(each.active for each in known):
             return [beat for _, beat in beats]
+        waiting = self._waiting()
         any_usable = any(node.usable for node in nodes)
         return [
             beat
             for node, beat in beats
-            if (before := last.get(beat.subject)) is None
+            if beat.subject in waiting  # what waits to be sent is always the newest
+            or (before := last.get(beat.subject)) is None
             or messages.heartbeat_facts(before.body) != messages.heartbeat_facts(beat.body)
             or is_due(
                 now - before.created_at,
@@ -94,14 +96,17 @@ class Heartbeat:
     def _store(self, wanted: Sequence[Message], count: int) -> None:
         """Stores the messages. Nodes whose last heartbeat still waits come first, or they would starve."""
         now, signer = self._clock.now(), self._served.signer.address
-        behind = {
-            message.subject for message in self._ledger.waiting_messages(signer) if message.kind == "node"
-        }
+        behind = self._waiting()
         with self._ledger.write():
             self._ledger.set(meta.node_count(self._served.cluster_id), count)
             for message in sorted(wanted, key=lambda message: message.subject not in behind):
                 self._ledger.replace_message(signer, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)
+
+    def _waiting(self) -> frozenset[str]:
+        """Returns the nodes whose last heartbeat is not in a transaction yet."""
+        waiting = self._ledger.waiting_messages(self._served.signer.address)
+        return frozenset(message.subject for message in waiting if message.kind == "node")
 
     def _sequence(self) -> int:
         """Returns this tick's sequence.

@@ -8,6 +8,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provider_daemon.chain.messages import heartbeat_facts
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import NODE_STATE_OFFLINE, JobResources
 from provider_daemon.errors import Transient
@@ -88,6 +89,21 @@ async def test_a_node_that_changed_is_reported_at_once(house: House, monkeypatch
     changed = [replace(nodes[0], load="3.2"), replace(nodes[1], cpus_allocated=nodes[1].cpus_allocated + 1)]
     monkeypatch.setattr(house.scheduler, "nodes", AsyncMock(return_value=tuple(changed)))
     assert await sent(house, 10) == ["alpha.n2"]
+
+
+async def test_a_change_that_was_undone_is_not_reported(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A heartbeat that still waits is replaced, also by one that says what the chain knows already."""
+    await sent(house, 20)
+    first, second = await house.scheduler.nodes()
+    changed = (first, replace(second, usable=False, draining=True))
+    for nodes in (changed, (first, second)):
+        monkeypatch.setattr(house.scheduler, "nodes", AsyncMock(return_value=nodes))
+        house.chain.block(seconds=10)
+        await house.heartbeat.tick()
+    (waiting,) = house.ledger.waiting_messages(PROVIDER.address)
+    assert heartbeat_facts(waiting.body).active
 
 
 async def test_a_drained_node_is_reported_rarely(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
