@@ -62,9 +62,12 @@ def answer(
     )
     archive, digest = bundle.build(facts, {**records, **dict(_ledger_files(ledger, job, known))}, signer)
     disputes.answer(ledger, dispute.dispute_id, archive, digest, now)
-    detail = f"{dispute.dispute_id}: evidence with SHA-256 {digest}"
-    ledger.add_event(dispute.job_id, EventKind.DISPUTE_ANSWERED, detail, now)
+    ledger.add_event(dispute.job_id, EventKind.DISPUTE_ANSWERED, _entry(dispute.dispute_id, digest), now)
     return archive, digest
+
+
+def _entry(dispute_id: str, digest: str) -> str:
+    return f"{dispute_id}: evidence with SHA-256 {digest}"
 
 
 async def chain_records(chain: GrpcChain, job_id: str) -> dict[str, bytes]:

@@ -56,7 +56,7 @@ class Keeper:
         self._denoms = tuple(dict.fromkeys((DENOM, fee_denom)))
 
     async def step(self, now: float, *, thorough: bool = False) -> Step:
-        """Returns the step to `now`. A thorough one reads every unpaid job, whether it is due or not.
+        """Returns the step to `now`. A thorough one reads every open and every unpaid job.
 
         It is repeated thoroughly while the balances changed meanwhile, or are not explained.
         """
@@ -123,7 +123,8 @@ class Keeper:
         ]
         due = books.due(self._ledger, math.inf if thorough else now, MOST_JOBS)
         opened = books.opened_at(self._ledger)
-        asked = dict.fromkeys([*books.open_jobs(self._ledger), *(job_id for job_id, _ in fresh), *due])
+        ending = books.open_jobs(self._ledger, ending=not thorough)
+        asked = dict.fromkeys([*ending, *(job_id for job_id, _ in fresh), *due])
         known = books.of(self._ledger, asked)
         wanted = [job_id for job_id in asked if job_id not in known or known[job_id].next_at is not None]
         changed = []

@@ -79,9 +79,9 @@ def unread(ledger: Ledger, cluster_id: str, since: float, count: int) -> list[tu
     return [(row["job_id"], row["closed_at"]) for row in rows]
 
 
-def open_jobs(ledger: Ledger) -> list[str]:
-    """Returns the ids of the open jobs of all clusters."""
-    return [row["job_id"] for row in ledger._all("all_open_ids")]
+def open_jobs(ledger: Ledger, *, ending: bool) -> list[str]:
+    """Returns the ids of the open jobs of all clusters; `ending`: only of those known to have ended."""
+    return [row["job_id"] for row in ledger._all("open_ids_everywhere", ending=int(ending))]
 
 
 def due(ledger: Ledger, now: float, count: int) -> list[str]:

@@ -13,8 +13,10 @@ WHERE closed_at IS NOT NULL AND cluster_id = :cluster_id AND closed_at >= :since
     AND NOT EXISTS (SELECT 1 FROM accounted WHERE job_id = jobs.job_id)
 ORDER BY closed_at LIMIT :count;
 
--- name: all_open_ids
-SELECT job_id FROM jobs WHERE closed_at IS NULL ORDER BY rowid;
+-- name: open_ids_everywhere
+SELECT job_id FROM jobs INDEXED BY jobs_open WHERE closed_at IS NULL AND (:ending = 0
+    OR state IN ('completed', 'failed', 'cancelled', 'timeout') OR reported IN ('completed', 'failed', 'cancelled', 'timeout'))
+ORDER BY rowid;
 
 -- name: accounted_due
 SELECT job_id FROM accounted WHERE next_at <= :now ORDER BY next_at LIMIT :count;

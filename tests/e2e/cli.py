@@ -32,7 +32,7 @@ JOBS = {
         "completed",
         "alice",
         "--queue gpu --nodes 2 --cpus 8 --memory-gb 16 --gpus 2 --gpu-type nvidia-a100",
-        "hostname; sleep 5",
+        "hostname; sleep 45",
         600,
     ),
     "JOB-2": ("failed", "bob", "--queue standard --nodes 1 --cpus 2 --memory-gb 2", "sleep 2; exit 3", 600),
@@ -80,8 +80,8 @@ def play(shell: Shell, children: list[Process]) -> None:
     start_gateway(shell, children)
     maintenance.shop(shell, IMAGE, people)
     maintenance.maintain(shell, IMAGE, people, f"{shell.directory}/slurm")
-    run_jobs(shell)
-    disputed = dispute(shell, people)
+    dispute_id = run_jobs(shell)
+    disputed = dispute(shell, people, dispute_id)
     money.check(shell, people, JOBS, FUNDS, ESCROW, disputed)
     books.check(shell, people, len(JOBS))
     look_around(shell, people)
@@ -226,7 +226,9 @@ def start_gateway(shell: Shell, children: list[Process]) -> None:
     shell.run(f"provd tx hpc update-cluster HPC-1 --gateway {url} --from provider -y")
 
 
-def run_jobs(shell: Shell) -> None:
+def run_jobs(shell: Shell) -> str:
+    """Submits all jobs, cancels one while it runs, and returns the id of the dispute about JOB-1."""
+    dispute_id = ""
     for job_id, (_, customer, asked, line, seconds) in JOBS.items():
         command = (
             f"--image {IMAGE} --command /bin/sh --arg=-c --arg {line!r} --max-runtime {seconds} "
@@ -234,24 +236,30 @@ def run_jobs(shell: Shell) -> None:
         )
         made = shell.json(f"provd tx hpc submit-job --offering OFF-1 {asked} {command} --from {customer} -y")
         same("job", made["ids"]["job_id"], job_id)
+        dispute_id = dispute_id or flag(shell)
     asyncio.run(until("JOB-3 runs", lambda: state(shell, "JOB-3") == "JOB_STATE_RUNNING", limit=120, pause=1))
     shell.run('provd tx hpc cancel-job JOB-3 --reason "no longer needed" --from bob -y')
+    return dispute_id
 
 
 def state(shell: Shell, job_id: str) -> str:
     return str(shell.json(f"provd query hpc job {job_id}")["job"]["state"])
 
 
-def dispute(shell: Shell, people: dict[str, str]) -> dict[str, str]:
-    """The customer disputes JOB-1, the provider answers, and the governor decides: half of the GPUs.
+def flag(shell: Shell) -> str:
+    """The customer disputes JOB-1 before it can be paid, however busy the machine is; returns the id."""
+    flagged = shell.json(
+        'provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y'
+    )
+    return str(flagged["ids"]["dispute_id"])
+
+
+def dispute(shell: Shell, people: dict[str, str], dispute_id: str) -> dict[str, str]:
+    """The provider answers the dispute about JOB-1, and the governor decides: half of the GPUs.
 
     The payment stops and then continues on the resolution, which is returned.
     """
     shell.run("provd query hpc job JOB-1 --watch")
-    flagged = shell.json(
-        'provd tx hpc flag-dispute JOB-1 --type usage --reason "two of the GPUs were dead" --from alice -y'
-    )
-    dispute_id = flagged["ids"]["dispute_id"]
     books.answer(shell, dispute_id, people["provider"])
     for job_id in JOBS:
         shell.run(f"provd query hpc job {job_id} --watch", expect=EXIT[job_id])

@@ -29,7 +29,8 @@ DEPENDENT = {
     "ledger": "repair check listing",
     "status": "",
     "metrics": "collector measured",
-    "cli": "jobs ledger status",
+    "cli": "dispute jobs ledger status",
+    "books": "evidence",
     "chain": "endpoints agreement heights",
 }
 """room of tests/unit -> those of its tests that have to do with such texts; "": all"""
