@@ -187,3 +187,22 @@ async def test_a_month_that_is_over_stands_in_the_ledger(house: House) -> None:
     assert new.agrees
     assert [each.closing for each in old.totals] == [each.opening for each in new.totals]
     assert (old.paid.jobs, new.paid.jobs) == (1, 0)
+
+
+async def test_a_paid_job_that_stays_open_here_is_booked_once(house: House) -> None:
+    """The chain has paid it, and the ledger has not closed it yet, over several notes."""
+    await note(house)
+    await house.chain.send(ALICE, PRICED)
+    await house.round()
+    house.scheduler.run()
+    await house.round()
+    house.scheduler.end(State.COMPLETED)
+    await house.round()
+    open_job = house.ledger.job("JOB-1")
+    assert open_job is not None
+    assert open_job.closed_at is None
+    await note(house)
+    await note(house)
+    found = await present(house)
+    assert found.agrees
+    assert [entry.job.job_id for entry in found.entries if entry.job] == ["JOB-1"]
