@@ -14,11 +14,10 @@ from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
 FUNCTIONS: dict[str, frozenset[str]] = {
-    "books.evidence": frozenset(),
+    "books.evidence": frozenset({"_entry"}),
     "control.jobs": frozenset({"_decided", "_unpark"}),
     "job.hold": frozenset(),
     "job.lifecycle": frozenset({"_several", "_unseen", "_overdue", "_learn", "_finish", "refuse_id"}),
-    "books.evidence": frozenset({"_entry"}),
     "loops.advance": frozenset(),
     "loops.customer_slots": frozenset(),
     "loops.disputes": frozenset(),
@@ -26,7 +25,6 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "loops.maintenance_hold": frozenset(),
     "loops.unreadable_rows": frozenset(),
     "loops.rejections": frozenset(),
-    "loops.disputes": frozenset(),
     "loops.drafts": frozenset({"_shorten"}),
     "loops.intake": frozenset({"_commit", "_learn"}),
     "loops.job_records": frozenset(),
