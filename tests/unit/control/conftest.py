@@ -37,13 +37,13 @@ class Beside:
                 await asyncio.sleep(0.02)
 
     def recorded(self) -> list[tuple[str, str, str]]:
-        """(action, object, detail) of what operators did, from the audit log."""
+        """(action, object, detail) of what operators did through the daemon, from the audit log."""
         files = sorted((self.shop.directory / "audit").glob("*.jsonl"))
         records = [json.loads(line) for file in files for line in file.read_text().splitlines()]
         return [
             (each["action"], each["object"], each["detail"])
             for each in records
-            if each["actor_kind"] == "operator"
+            if each["actor_kind"] == "operator" and each["action"] != "transaction_sent"
         ]
 
 
