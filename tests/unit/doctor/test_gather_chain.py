@@ -8,6 +8,7 @@ import pytest
 
 from provider_daemon.chain import codec, keyspace
 from provider_daemon.chain.probe import probe
+from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.config.model import ChainConfig
 from provider_daemon.doctor import gather_chain
@@ -107,3 +108,24 @@ async def test_parameters() -> None:
     stored = codec.encode(types_pb2.Params(node_heartbeat_timeout=90, max_job_duration_seconds=3600))
     async with looked_at(FarEnd(records={("hpc", keyspace.PARAMS): stored})) as found:
         assert await gather_chain.parameters(found.client) == Parameters(90, 3600)
+
+
+@pytest.mark.parametrize(
+    ("escrow_id", "expected"), [("", {"chain-settlement": CheckOutcome.WARN}), ("hpc-escrow-JOB-2", {})]
+)
+async def test_what_the_chain_settles(escrow_id: str, expected: dict[str, CheckOutcome]) -> None:
+    """The newest job with a price shows it; a record that cannot be read does not stand in the way."""
+    record = types_pb2.HPCJob(
+        job_id="JOB-2",
+        state=types_pb2.JOB_STATE_PENDING,
+        agreed_price=[Coin(denom="uvirt", amount="5")],
+        escrow_id=escrow_id,
+    )
+    record.created_at.FromSeconds(1)
+    records = {
+        ("hpc", keyspace.NEXT_JOB): (4).to_bytes(8, "big"),
+        ("hpc", keyspace.key(keyspace.JOB, "JOB-2")): codec.encode(record),
+        ("hpc", keyspace.key(keyspace.JOB, "JOB-3")): b"no record",
+    }
+    async with looked_at(FarEnd(records=records)) as found:
+        assert red(found) == expected
