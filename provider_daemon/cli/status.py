@@ -61,7 +61,7 @@ def top(
     ledger, listen = _open(config)
     console = Console()
     if not console.is_terminal:
-        console.print(screen(ledger, listen), width=WIDE)
+        Console(width=WIDE).print(screen(ledger, listen))
         return
     with contextlib.suppress(KeyboardInterrupt):
         _update(console, ledger, listen, seconds)

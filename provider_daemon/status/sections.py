@@ -65,7 +65,7 @@ def sections(overview: Overview, open_jobs: Sequence[JobLine]) -> list[Section]:
         *(_ongoing(overview.daemon) if overview.daemon else ()),
         _clusters(overview),
         _held(overview),
-        _jobs(open_jobs, overview.at),
+        *_jobs(open_jobs, overview.at),
         _outbox(overview),
         Section(
             "Money that the chain has billed and not paid",
@@ -190,43 +190,41 @@ def _transactions(overview: Overview) -> Section:
     return Section("Latest transactions", ("HASH", "STATUS", "BLOCK", "MESSAGES", "FEE", "AGE", "NOTE"), rows)
 
 
-def _jobs(jobs: Sequence[JobLine], now: float) -> Section:
-    rows = tuple(
-        (
-            job.job_id,
-            job.standing,
-            job.state,
-            job.reported,
-            job.slurm_id or "-",
-            _account(job.customer),
-            job.queue,
-            str(job.nodes),
-            _amount(job.price),
-            _amount(job.escrowed),
-            job.program,
-            age(now - job.created_at),
-            job.why,
-        )
-        for job in jobs
-    )
-    return Section(
+def _jobs(jobs: Sequence[JobLine], now: float) -> Iterator[Section]:
+    """Yields two tables, as one with everything would not fit a terminal."""
+    yield Section(
         "Open jobs",
-        (
-            "JOB",
-            "STATUS",
-            "STATE",
-            "ON CHAIN",
-            "SLURM",
-            "CUSTOMER",
-            "QUEUE",
-            "NODES",
-            "PRICE",
-            "ESCROW",
-            "PROGRAM",
-            "AGE",
-            "WHY",
+        ("JOB", "STATUS", "STATE", "ON CHAIN", "SLURM", "PROGRAM", "AGE", "WHY"),
+        tuple(
+            (
+                job.job_id,
+                job.standing,
+                job.state,
+                job.reported,
+                job.slurm_id or "-",
+                job.program,
+                age(now - job.created_at),
+                job.why,
+            )
+            for job in jobs
         ),
-        rows,
+    )
+    yield Section(
+        "Customers and prices of open jobs",
+        ("JOB", "CUSTOMER", "QUEUE", "NODES", "SIZE", "PRICE", "ESCROW", "DENOM"),
+        tuple(
+            (
+                job.job_id,
+                _account(job.customer),
+                job.queue,
+                str(job.nodes),
+                job.size,
+                _amount(job.price),
+                _amount(job.escrowed),
+                job.price_denom,
+            )
+            for job in jobs
+        ),
     )
 
 

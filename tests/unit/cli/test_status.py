@@ -104,6 +104,7 @@ def test_top_without_a_terminal(tmp_path: Path, answers: list[DaemonStatus | Non
     result = run(tmp_path, "top")
     assert result.exit_code == 0
     assert result.output.count("provd does not answer") == 1
+    assert "JOB-4  parked   queued   pending   -" in result.output
     assert "\x1b" not in result.output
 
 

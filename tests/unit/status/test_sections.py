@@ -71,11 +71,12 @@ def test_sections(ledger: Ledger) -> None:
     found = sections(seen(ledger, DAEMON), lines(listing.jobs(ledger, show=listing.Show.OPEN)))
     titles = [section.title for section in found]
     assert titles[:3] == ["Parked jobs (operator action needed)", "Unreadable records on chain", "Problems"]
-    assert titles[3:] == ["Open jobs", "Outbox", "Loops", "Chain", "Wallets", "Latest transactions"]
+    assert titles[3:5] == ["Open jobs", "Customers and prices of open jobs"]
+    assert titles[5:] == ["Outbox", "Loops", "Chain", "Wallets", "Latest transactions"]
     for section in found:
         assert {len(row) for row in section.rows} == {len(section.headings)}
-    assert found[5].rows == (("intake", "ok, 2 s ago"), ("advance:alpha", "no endpoint answers"))
-    assert found[7].rows == (
+    assert found[6].rows == (("intake", "ok, 2 s ago"), ("advance:alpha", "no endpoint answers"))
+    assert found[8].rows == (
         ("ve1p", "55uve", "3 d"),
         ("ve1q", "5uve", ""),
         ("ve1r", "1000000000000uve", "over 10 years"),
