@@ -16,6 +16,9 @@ USER = rf"^({_WORD}\\)?{_WORD}(@[A-Za-z0-9][A-Za-z0-9.-]*)?$"
 PATH = r"^/[A-Za-z0-9/_.@+=-]*$"
 HOST = r"^(\[[0-9A-Fa-f:.]+(%[A-Za-z0-9_.-]+)?\]|[A-Za-z0-9_:][A-Za-z0-9_.:%-]*)$"
 
+CONFIG_FILE = "/etc/provd/provd.toml"
+"""Of the packages' daemon, and of commands without -c."""
+
 PRINCIPAL = "provd"
 """The principal in the SSH certificates of provd's logins."""
 

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.names import CONFIG_FILE
+
 if TYPE_CHECKING:
     from provider_daemon.config.model import Config
     from provider_daemon.dry_run.loops import Prospect, ShownDraft
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
 ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="PROVD_CONFIG", metavar="FILE", help="Configuration file.")
 ]
-DEFAULT = Path("/etc/provd/provd.toml")
+DEFAULT = Path(CONFIG_FILE)
 DryRun = Annotated[
     bool,
     typer.Option(

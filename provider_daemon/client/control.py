@@ -103,14 +103,16 @@ def of_config(config: Config) -> Control | None:
     return None
 
 
-def of_key(signer: str, chain_id: str, config: Config | None) -> Control | None:
+def of_key(signer: str, chain_id: str, config: Config | None, *, everywhere: bool = True) -> Control | None:
     """Returns the running daemon on this machine that signs with the key on that chain, or None.
 
-    `signer`: the key's address, or its name in the daemon's configuration. Without `config`, every daemon of
-    this machine is asked.
+    `signer`: the key's address, or its name in the daemon's configuration. `config`: of the daemon that is
+    asked first, or alone unless `everywhere`.
     """
     places = [*map(Path, possible_sockets(config.control, config.ledger.path))] if config else []
-    for path in dict.fromkeys([*places, *_usual(), *_listening()]):
+    if everywhere:
+        places += [*_usual(), *_listening()]
+    for path in dict.fromkeys(places):
         found = at(path)
         if found is None or found.daemon.chain_id != chain_id:
             continue

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from provider_daemon.audit_log.operator import record_beside_a_daemon
 from provider_daemon.audit_log.records import Action
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.client import (
     catalogue,
     checks,
@@ -27,8 +29,10 @@ from provider_daemon.client.control import Control, of_key
 from provider_daemon.client.identity import Who, address_only
 from provider_daemon.client.transaction import Prepared, TxTerms
 from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.names import CONFIG_FILE
 from provider_daemon.refusals import Refusal, classify
 
+DEFAULT = Path(CONFIG_FILE)
 GENERATE, DRY_RUN, SEND, SEND_AND_WAIT = "generate", "dry-run", "send", "send and wait"
 
 
@@ -80,6 +84,8 @@ async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
     draft.signed_by(message, account.address)
     if account.signer:
         await defaults.sign_evidence(chain, message, account.signer)
+    elif isinstance(message, MsgReportJobStatus) and not message.signature:
+        raise ConfigError(["a report needs a signature over its facts: use --from with the key itself"])
     if account.daemon:
         return await _through_daemon(order, chain, account, account.daemon, message, talk)
     assert account.signer is not None
@@ -104,11 +110,15 @@ class _Account:
 def _account(order: Request, chain_id: str) -> _Account:
     """Raises ConfigError if the key is neither at hand nor the running daemon's. --force: not the daemon."""
     who, config = order.who, daemon_lock.readable(order.config)
-    if not who.is_at_hand and (daemon := of_key(who.name, chain_id, config)) and not order.force:
+    # a configuration that was named stands for the one daemon that is meant
+    find = partial(
+        of_key, chain_id=chain_id, config=config, everywhere=config is None or order.config == DEFAULT
+    )
+    if not who.is_at_hand and not order.force and (daemon := find(who.name)):
         address = daemon.daemon.key_names.get(who.name, who.name)
         return _Account(address, bytes.fromhex(daemon.daemon.keys[address]), daemon=daemon)
     signer = who.signer()
-    found = None if order.force else of_key(signer.address, chain_id, config)
+    found = None if order.force else find(signer.address)
     return _Account(signer.address, signer.public_key, signer, found)
 
 

@@ -74,7 +74,8 @@ def end_and_refuse(shell: Shell, alice: str) -> None:
     until_state(shell, running, "failed")
     ended = shell.json(f"provd query hpc job {running}")["job"]
     same("the ended job", ended["status_message"].startswith("node n1 must be repaired"), True)
-    same("its usage is reported", int(ended["usage_metrics"]["cpu_core_seconds"]) > 0, True)
+    explained = [line.split()[2] for line in shell.run(f"provd job explain {running}").splitlines()[1:]]
+    same("its usage, and who ended it", {"usage", "operator"} <= set(explained), True)
     shell.run(f"provd customer limit {alice} --reset")
 
 

@@ -63,7 +63,7 @@ class SigningOptions(KeyOptions):
         typer.Option(
             "--note",
             metavar="TEXT",
-            help="Memo; public and permanent.",
+            help="Memo; public and permanent. With the key of a running daemon: reason in its audit log.",
             rich_help_panel=_SENDING,
         ),
     ] = ""

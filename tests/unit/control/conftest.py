@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
+import pytest
 import pytest_asyncio
 import structlog
 
 from provider_daemon.config.model import load
 from provider_daemon.daemon.app import Daemon
 from tests.fakes import chain as fake_chain
-from tests.unit.cli.shop import CHAIN_ID, Shop, example, shop
+from tests.unit.cli import shop as shops
+from tests.unit.cli.shop import Shop, example
 from tests.unit.daemons import PATIENCE, config_text
 
 
@@ -27,7 +30,7 @@ class Beside:
     logs: list[MutableMapping[str, Any]] = field(default_factory=list)
 
     async def cluster(self) -> str:
-        found = await self.daemon._chain.cluster("HPC-1")  # noqa: SLF001 - the daemon's own connection
+        found = await self.daemon._chain.cluster("HPC-1")
         assert found is not None
         return found.state
 
@@ -48,7 +51,7 @@ class Beside:
 
 
 def write_config(directory: Path, chain_port: int) -> Path:
-    text = config_text(directory, chain_port, {"alpha": "other"}).replace(fake_chain.CHAIN_ID, CHAIN_ID)
+    text = config_text(directory, chain_port, {"alpha": "other"}).replace(fake_chain.CHAIN_ID, shops.CHAIN_ID)
     (directory / "provd.toml").write_text(text)
     return directory / "provd.toml"
 
@@ -68,9 +71,13 @@ async def running(file: Path) -> AsyncIterator[Daemon]:
 
 
 @pytest_asyncio.fixture
-async def market(tmp_path: Path) -> AsyncIterator[Shop]:
-    """alice's cluster HPC-1 and offering OFF-1, and the configuration of a daemon that does not run yet."""
-    async with shop(tmp_path) as opened:
+async def market(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Shop]:
+    """alice's cluster HPC-1 and offering OFF-1, and the configuration of a daemon that does not run yet.
+
+    On a chain of its own: commands ask every daemon of this machine, and another run may have one.
+    """
+    monkeypatch.setattr(shops, "CHAIN_ID", f"cli-{token_hex(4)}")
+    async with shops.shop(tmp_path) as opened:
         for name in ("register-cluster", "update-cluster", "create-offering"):
             await opened.done(example("tx", name))
         write_config(tmp_path, opened.devnet.port)

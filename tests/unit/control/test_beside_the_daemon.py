@@ -1,11 +1,20 @@
 """Commands of operators beside the running daemon, and without one."""
 
+import asyncio
 import json
+import time
 
+import pytest
+
+from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateCluster
+from provider_daemon.client import outbox
+from provider_daemon.client.control import at
+from provider_daemon.client.transaction import NotIncluded
 from provider_daemon.errors import ConfigError, Refused
 from provider_daemon.ledger import meta
 from tests.unit.cli.shop import ADDRESSES, Shop
 from tests.unit.control.conftest import Beside, running
+from tests.unit.daemons import hang
 
 
 async def test_a_transaction_of_the_daemons_key_goes_through_its_outbox(beside: Beside) -> None:
@@ -20,7 +29,9 @@ async def test_a_transaction_of_the_daemons_key_goes_through_its_outbox(beside: 
     )
     assert beside.daemon.ledger.last_txs(9)[-1].tx_hash == printed["txhash"]
     assert not [line for line in beside.logs if line["event"] in ("foreign_tx", "tick_crashed")]
-    assert [each[:2] for each in beside.recorded()] == [("message_sent", ADDRESSES["alice"])] * 2
+    assert [each[:2] for each in beside.recorded()] == [("message_sent", ADDRESSES["alice"])] * 2, (
+        beside.recorded()
+    )
     assert beside.recorded()[0][2] == "MsgUpdateOffering as message 1"
 
 
@@ -45,7 +56,29 @@ async def test_what_is_refused_before_it_is_stored(beside: Beside) -> None:
     assert "--gas: the daemon on this machine sends this message" in str(refused.exception)
     priced = await beside.shop.run(line.format("OFF-1", "--dry-run"))
     assert "nothing was signed or sent" in priced.stdout
+    unsigned = await beside.shop.run("tx hpc report-job-status JOB-1 --state queued --from other -y")
+    assert "a report needs a signature" in str(unsigned.exception)
     assert not beside.recorded()
+
+
+async def test_fates_of_a_stored_message(beside: Beside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The chain's refusal is raised with its reason. One that cannot be sent in time is withdrawn."""
+    control = await asyncio.to_thread(at, beside.shop.directory / "control.sock")
+    assert control is not None
+    message = MsgUpdateCluster(provider_address=ADDRESSES["alice"], cluster_id="HPC-9", name="x")
+    chain = beside.daemon._grpc
+    refused = await outbox.store(control, message, "a test")
+    with pytest.raises(Refused, match="the chain refused the message"):
+        await outbox.sent(control, refused, chain, message, time.monotonic)
+    for loop in beside.daemon.loop_set.outboxes:
+        loop.tick = hang
+    await asyncio.sleep(0.3)  # until the tick that may run has ended
+    monkeypatch.setattr(outbox, "PATIENCE_SECONDS", 0.0)
+    message.cluster_id = "HPC-1"
+    waits = await outbox.store(control, message, "")
+    with pytest.raises(NotIncluded, match="it was withdrawn and had no effect"):
+        await outbox.sent(control, waits, chain, message, time.monotonic)
+    assert [each[0] for each in beside.recorded()] == ["message_sent", "message_sent", "message_withdrawn"]
 
 
 async def test_pause_and_resume_beside_the_daemon(beside: Beside) -> None:

@@ -18,15 +18,19 @@ from tests.unit.daemons import config
 
 
 async def test_a_daemon_is_found_by_its_key(tmp_path: Path) -> None:
-    """By address or name, on its own chain only; with a configuration that names another socket too."""
-    settings, elsewhere = config(tmp_path, 1, {"alpha": "main"}), config(tmp_path, 1, {"beta": "main"})
+    """By address or name, on its own chain only, and by the configuration of another daemon not at all."""
+    settings = config(tmp_path, 1, {"alpha": "main"})
+    (tmp_path / "another").mkdir()
+    other = config(tmp_path / "another", 1, {"beta": "main"})
     async with opened(tmp_path / "control.sock", Ledger.open(tmp_path / "ledger.sqlite"), settings):
         for signer in (PROVIDER.address, "main"):
-            found = await asyncio.to_thread(control.of_key, signer, CHAIN_ID, elsewhere)
+            found = await asyncio.to_thread(control.of_key, signer, CHAIN_ID, settings, everywhere=False)
             assert found is not None
             assert found.daemon == described(settings)
         assert await asyncio.to_thread(control.of_key, PROVIDER.address, "another-1", settings) is None
         assert await asyncio.to_thread(control.of_key, "ve1somebody", CHAIN_ID, settings) is None
+        assert await asyncio.to_thread(control.of_key, "main", CHAIN_ID, other) is not None
+        assert await asyncio.to_thread(control.of_key, "main", CHAIN_ID, other, everywhere=False) is None
 
 
 async def test_a_socket_of_a_stranger_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
