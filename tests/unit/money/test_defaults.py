@@ -7,7 +7,7 @@ from provider_daemon.money.accounting import AccountingRecord
 from provider_daemon.money.bill import Bill
 from provider_daemon.money.caps import Cap, CapType
 from provider_daemon.money.discounts import Discount, DiscountType
-from provider_daemon.money.documents import BilledResources, read_use
+from provider_daemon.money.documents import BilledInput, BilledResources, read_use
 from provider_daemon.money.purchase import Past, Purchase
 from provider_daemon.money.quantities import Asked
 
@@ -25,6 +25,7 @@ def test_an_empty_document_is_no_use() -> None:
 def test_what_nobody_asked_for() -> None:
     assert asdict(Asked(3)) == {"nodes": 3, "cpus": 0, "memory_gb": 0, "gpus": 0}
     assert set(list(asdict(BilledResources(1)).values())[1:]) == {0, ""}
+    assert BilledInput().size_bytes == 0
 
 
 def test_nobody_known() -> None:
