@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from provider_daemon.ledger.ledger import Ledger
 
 Address = Annotated[str, typer.Argument(metavar="ADDRESS", help="The customer's address (ve1...).")]
-app = typer.Typer(
-    help="List customers; accept, refuse or limit the jobs of one customer.", no_args_is_help=True
-)
+app = typer.Typer(help="List customers; accept, refuse or limit their jobs.", no_args_is_help=True)
 
 
 @app.command("list")
