@@ -26,10 +26,12 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgSubmitJob
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import JOB_STATE_PENDING, HPCCluster, HPCJob
 from provider_daemon.client import market
 from provider_daemon.client.gateway import Gateway
+from provider_daemon.client.gateway_facts import GatewayRefused
 from provider_daemon.errors import ConfigError, ProvdError, Transient, Unreadable
 from provider_daemon.job.admission import Inadmissible
 from provider_daemon.job.spec import ChainJob
 
+NOT_FOUND = 404
 PATIENCE = 10.0  # seconds for the gateway's answer
 
 
@@ -43,7 +45,7 @@ class Published:
 
 
 async def published(cluster: HPCCluster, url: str = "") -> Published | None:
-    """Returns the cluster's catalogue; None if the cluster names no gateway.
+    """Returns the cluster's catalogue; None if the cluster names no gateway, or the gateway has none.
 
     `url` replaces the gateway's address on chain. Raises Transient, GatewayRefused, ConfigError for the
     address, and Unreadable for an answer that the provider has not signed.
@@ -54,6 +56,10 @@ async def published(cluster: HPCCluster, url: str = "") -> Published | None:
     try:
         async with asyncio.timeout(PATIENCE), Gateway(address) as gateway:
             found = await gateway.catalogue(cluster.cluster_id)
+    except GatewayRefused as error:
+        if error.status == NOT_FOUND:
+            return None
+        raise
     except TimeoutError:
         raise Transient(f"the gateway {address} does not answer within {PATIENCE:.0f} s") from None
     return _verified(found, cluster)

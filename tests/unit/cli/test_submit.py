@@ -227,11 +227,12 @@ async def test_a_local_file_is_sent_before_the_job(site: Site) -> None:
 
 
 async def test_asks_before_anything_is_sent(site: Site) -> None:
-    """The answer no leaves no upload and no job."""
+    """Only the catalogue is read; the answer no leaves no upload and no job."""
     (site.directory / "data.txt").write_bytes(b"data")
     path = site.job_file(JOB + "inputs: [{file: data.txt}]\n")
     result = await site.provd(f"submit {path}", "n\n")
-    assert (result.exit_code, site.far_end.requests) == (Exit.NOTHING, [])
+    read = ["GET /v1/clusters/HPC-1/catalogue"]
+    assert (result.exit_code, site.far_end.requests) == (Exit.NOTHING, read)
     assert "Submit this job? [y/N]" in result.stderr
     assert "nothing was submitted" in result.stderr
     assert (await site.provd("query hpc job JOB-1")).exit_code == 1

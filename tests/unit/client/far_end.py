@@ -115,6 +115,8 @@ class FarEnd:
     @web.middleware
     async def _middleware(self, request: web.Request, handler: Any) -> Any:
         self.requests.append(f"{request.method} {request.rel_url.raw_path}")
+        if request.path.startswith("/v1/clusters/"):
+            return self._error(404, "not_found", "There is no catalogue of this cluster.")
         if self.failures and not request.path.startswith("/v1/login"):
             status, code = self.failures.pop(0)
             return self._error(status, code, "as the test wants", {"Retry-After": "0"})
