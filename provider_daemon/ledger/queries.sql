@@ -82,9 +82,10 @@ SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messa
 WHERE signer = :signer AND status = 'waiting' AND tx_id IS NULL ORDER BY kind DESC, id;
 
 -- name: last_heartbeats
+-- The unary + keeps SQLite from replacing the column by the constant everywhere, which would hide the index.
 SELECT id, kind, subject, state, body, created_at FROM (
-    SELECT id, kind, subject, state, body, created_at FROM messages
-    WHERE kind = 'node' AND kind <> 'report' AND status = 'confirmed' AND status <> 'waiting'
+    SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_spent
+    WHERE +kind = 'node' AND kind IN ('node', 'cluster') AND +status = 'confirmed' AND status <> 'waiting'
       AND created_at >= :since AND signer = :signer
     UNION ALL
     SELECT id, kind, subject, state, body, created_at FROM messages INDEXED BY messages_waiting

@@ -69,10 +69,8 @@ def replaced(expression: str) -> str:
 def selectors(expression: str) -> list[str]:
     """Returns each series that an expression reads, with its label matchers."""
     found = []
-    bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)", " ", expression)
-    for match in re.finditer(
-        r"(?<![\w.])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(\s*\()?", re.sub(r"\[[^\]]*\]", "", bare)
-    ):
+    bare = re.sub(r"\b(by|without|on|ignoring)\s*\([^)]*\)|\[[^\]]*\]", " ", expression)
+    for match in re.finditer(r"(?<![\w.])([a-zA-Z_:][\w:]*)\s*(\{[^}]*\})?(\s*\()?", bare):
         name, labels, call = match.groups()
         if not call and name.lower() not in _KEYWORDS and not _inside_labels(bare, match.start()):
             found.append(f"{name}{labels or ''}")

@@ -45,7 +45,7 @@ async def test_all_jobs(queries: str) -> None:
     assert document["slurm"]["real"]
     assert document["escrowed"] == document["settled"]
     assert document["settlement"]["left_in_escrow"] == 0
-    assert len(document["jobs"]) == 15
+    assert len(document["jobs"]) == 18
     for job in document["jobs"]:
         assert job["problems"] == []
         assert job["state"] == job["expected"]

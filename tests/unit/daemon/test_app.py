@@ -151,7 +151,7 @@ async def test_hangup_reads_the_configuration_again(tmp_path: Path, chain_port: 
         file.write_text(text + '\n[log]\nlevel = "loud"\n')
         daemon.process.send_signal(signal.SIGHUP)
         told = await daemon.said("config_not_reloaded")
-        assert told["why"][0].startswith(f"provd.toml:{len(text.splitlines()) + 2}: log.level: ")
+        assert told["why"][0].startswith(f"{file}:{len(text.splitlines()) + 2}: log.level: ")
         file.write_text(text.replace("poll_seconds = 0.2", "poll_seconds = 0.3"))
         daemon.process.send_signal(signal.SIGHUP)
         assert (await daemon.said("config_reloaded"))["changed"] == ["chain.poll_seconds"]

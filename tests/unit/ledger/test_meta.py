@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.meta import Key
@@ -18,6 +19,9 @@ STORED: list[tuple[Key[Any], object, str, str]] = [
     (meta.CANCELS_HEIGHT, 23, "cancels_height", "23"),
     (meta.SWEPT_AT, 2000000003.25, "swept_at", "2000000003.25"),
     (meta.SWEPT_AT, 0, "swept_at", "0"),
+    (meta.SETTLEMENT, ChainSettlement.ESCROW, "chain_settlement", "escrow"),
+    (meta.NEXT_DISPUTE, 3, "next_dispute", "3"),
+    (meta.BOOKED_TO, 2000000003.25, "booked_to", "2000000003.25"),
     (meta.CHAIN_AHEAD, -0.5, "chain_ahead", "-0.5"),
     (meta.AUDIT_HEAD, "12:" + "ab" * 32, "audit_head", "12:" + "ab" * 32),
     (meta.BOOTED_AT, 1999999990.12345, "booted_at", "1999999990.123"),
@@ -33,6 +37,8 @@ STORED: list[tuple[Key[Any], object, str, str]] = [
 ]
 DEFAULTS: dict[str, object] = {
     "next_job": 1,
+    "next_dispute": 1,
+    "chain_settlement": ChainSettlement.UNKNOWN,
     "cancels_height": None,
     "booted_at": None,
     "reconciliation": {},

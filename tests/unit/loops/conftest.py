@@ -26,6 +26,8 @@ TENANCY = ServedCluster(
     site=SitePolicy(images=(Image("alpine:*"),), limits=Limits(max_cpus_per_node=16)),
 )
 
+DUE_SECONDS = 120.0  # after that time heartbeats are sent although nothing changed
+
 
 @dataclass
 class House:

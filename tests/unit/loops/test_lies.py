@@ -21,7 +21,7 @@ from provider_daemon.loops.outbox import STALLED_SECONDS, OutboxSettings
 from provider_daemon.loops.sending_problems import GRACE_SECONDS
 from provider_daemon.ports import Account, Head, TxOutcome
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, job
-from tests.unit.loops.conftest import House
+from tests.unit.loops.conftest import DUE_SECONDS, House
 
 FAR = 1_000_000
 
@@ -345,9 +345,11 @@ async def test_the_last_of_a_budget_is_for_reports(house: House, liar: Liar) -> 
 async def test_a_price_far_above_the_usual_is_reported(house: House, liar: Liar) -> None:
     """Below the ceiling it is paid, and a trouble says that it is not what gas has cost before."""
     for _ in range(5):
+        house.chain.clock.time += DUE_SECONDS
         await house.heartbeat.tick()
         await house.report()
     liar.answers["gas_price"] = lambda _: Decimal("0.4")
+    house.chain.clock.time += DUE_SECONDS
     await house.heartbeat.tick()
     with structlog.testing.capture_logs() as said:
         await house.report()

@@ -9,7 +9,7 @@ from provider_daemon.ledger import operator_messages
 from provider_daemon.ledger.operator_messages import MessageFate
 from provider_daemon.loops.drafts import OutboxSettings
 from tests.fakes.chain import ALICE, PROVIDER, job
-from tests.unit.loops.conftest import House
+from tests.unit.loops.conftest import DUE_SECONDS, House
 
 
 def store(house: House, message: Message) -> int:
@@ -80,8 +80,10 @@ async def test_little_budget_is_left_for_it(house: House) -> None:
     """Heartbeats wait when most of the fee budget is spent; what an operator sends does not."""
     house.outbox.reconfigure(OutboxSettings(max_fee_per_hour=11_500))
     for _ in range(2):
+        house.chain.clock.time += DUE_SECONDS
         await house.heartbeat.tick()
         await house.report()
+    house.chain.clock.time += DUE_SECONDS
     await house.heartbeat.tick()
     message_id = store(house, update(name="renamed"))
     await house.report()

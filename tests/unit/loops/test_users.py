@@ -22,4 +22,4 @@ def test_commands_of_several_users_run_side_by_side() -> None:
     """One user's commands share a connection; those of several users have one each."""
     orders = [Submission(user, "", "/w", user=user) for user in ("u1", "u2")]
     assert commands_at_once(orders[:1] * 100) == commands_at_once([]) == 2
-    assert commands_at_once(orders) == 4
+    assert commands_at_once(orders) == 8
