@@ -40,7 +40,7 @@ def list_customers(
 
 @app.command(epilog=example("provd customer show ve1z60rcv04phxkpxdqcyatrjdz74ry6eaxuhs33j"))
 def show(customer: Address, config: ConfigFile = DEFAULT, output: AsText = Text.TEXT) -> None:
-    """Show whether a customer's jobs are accepted, and his limits."""
+    """Show a customer's limits, and whether the jobs are accepted."""
     import json
 
     found = _shown(config, customer)
@@ -68,7 +68,7 @@ def block(
     ],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Refuse the customer's new jobs with the reason. His jobs that provd has taken continue."""
+    """Refuse the customer's new jobs with the reason. Jobs that provd has taken continue."""
     from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
     from provider_daemon.control.customers import BLOCK
@@ -83,7 +83,7 @@ def allow(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; for the audit log.")] = "",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Accept the customer's jobs again. Where only listed customers are accepted, he is one of them."""
+    """Accept the customer's jobs again. Where only listed customers are accepted, lists the customer."""
     from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
     from provider_daemon.control.customers import ALLOW

@@ -1,4 +1,4 @@
-"""Who is asking, and whether he may: a token of the request, and the job's customer in the ledger."""
+"""Who is asking, and what is granted: a token of the request, and the job's customer in the ledger."""
 
 import ipaddress
 import re

@@ -144,7 +144,7 @@ def user_of(job: Job, leased: Mapping[str, str]) -> str:
 
 
 def of_customer(leases: Iterable[Lease], customer: str) -> Lease | None:
-    """Returns the customer's open lease, the oldest if another daemon gave him several."""
+    """Returns the customer's open lease, the oldest if another daemon gave several."""
     mine = [
         lease
         for lease in leases

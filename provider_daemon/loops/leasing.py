@@ -95,7 +95,7 @@ class Leasing:
         return [given.get(job.spec.job_id, job) for job in jobs]
 
     def _users(self) -> dict[str, str]:
-        """Returns customer -> user. A customer with two has the one that he had first."""
+        """Returns customer -> user. A customer with two has the first one."""
         leased = sorted(self._leased(), key=lambda lease: (lease.leased_at, lease.user), reverse=True)
         return {lease.customer: lease.user for lease in leased}
 

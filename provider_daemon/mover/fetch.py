@@ -143,7 +143,7 @@ class Fetcher:
     async def _chunks(
         self, source: Input, job: JobFacts, offset: int, *, hashing: bool = False
     ) -> AsyncIterator[bytes]:
-        """Marks the failures of the source, which the customer may read; the site's he may not.
+        """Marks the failures of the source, which the customer may read, unlike the site's.
 
         Without `hashing` the checksum is left to where the content is written: to hash it here too would cost
         half a second of each gigabyte, in which nothing is sent.

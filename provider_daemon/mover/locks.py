@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 
 class FairSlots:
-    """`most` slots. One customer gets at most all but one of them, however slow his servers are.
+    """`most` slots. One customer gets at most all but one of them, however slow its servers are.
 
     A free slot goes to the waiting customer who holds the fewest; equal ones take turns.
     """

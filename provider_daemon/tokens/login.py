@@ -1,4 +1,4 @@
-"""Authentication: from a token to a customer and what he may do.
+"""Authentication: from a token to a customer and the customer's rights.
 
 A token is checked in this order: its form and times, the account's public key from the chain, the signature,
 and last its one-time identifier, so that nobody can use up the identifiers of another account.
