@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import AsText, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
@@ -138,7 +139,7 @@ def limit(
 def _rows(config_file: Path, count: int) -> list[dict[str, Any]]:
     from provider_daemon.ledger import customer_rules
 
-    config, ledger = _opened(config_file)
+    config, ledger = opened(config_file)
     rules = {rule.customer: rule for rule in customer_rules.all_rules(ledger)}
     jobs = {each.customer: each for each in customer_rules.counts(ledger, count)}
     policy = _policy(config, ledger)
@@ -161,7 +162,7 @@ def _shown(config_file: Path, customer: str) -> dict[str, Any]:
     from provider_daemon.ledger import customer_rules, customers
     from provider_daemon.ledger.timeline import when
 
-    config, ledger = _opened(config_file)
+    config, ledger = opened(config_file)
     policy, rule = _policy(config, ledger), customer_rules.rule(ledger, customer)
     histories = [
         (cluster, customers.history(ledger, cluster.id, customer, time.time())) for cluster in config.clusters
@@ -181,14 +182,6 @@ def _shown(config_file: Path, customer: str) -> dict[str, Any]:
             for cluster, history in histories
         ],
     }
-
-
-def _opened(config_file: Path) -> "tuple[Config, Ledger]":
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
-
-    config = load(config_file)
-    return config, Ledger.open(Path(config.ledger.path), readonly=True, lock=False)
 
 
 def _policy(config: "Config", ledger: "Ledger") -> "CustomerPolicy":

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import AsText, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
@@ -30,7 +31,7 @@ def list_disputes(
     """List the open disputes, oldest first."""
     from provider_daemon.ledger import disputes
 
-    ledger = _open(config)
+    _, ledger = opened(config)
     found = disputes.newest(ledger, NEWEST)[::-1] if everything else disputes.still_open(ledger)
     if output is Text.JSON:
         typer.echo(json.dumps([_document(known) for known in found], indent=2))
@@ -43,7 +44,7 @@ def show(dispute: DisputeId, config: ConfigFile = DEFAULT, output: AsText = Text
     """Show a dispute. Prints who opened it, why, until when it is decided, and our answer."""
     from provider_daemon.text import printable
 
-    known = find(_open(config), dispute)
+    known = find(opened(config)[1], dispute)
     document = _document(known)
     if output is Text.JSON:
         typer.echo(json.dumps(document, indent=2))
@@ -76,7 +77,7 @@ def answer(
     from provider_daemon.control.books import ANSWER
 
     loaded = load(config)
-    job_id = find(_open(config), dispute).dispute.job_id
+    job_id = find(opened(config)[1], dispute).dispute.job_id
     records = asyncio.run(_records(loaded, job_id))
     answered = operate(loaded, ANSWER, dispute_id=dispute, text=text, records=records)
     if to is not None:
@@ -94,7 +95,7 @@ def evidence(
     from provider_daemon.errors import Refused
     from provider_daemon.ledger import disputes
 
-    ledger = _open(config)
+    _, ledger = opened(config)
     find(ledger, dispute)
     archive = disputes.bundle(ledger, dispute)
     if archive is None:
@@ -212,10 +213,3 @@ def _table(found: "list[KnownDispute]") -> list[str]:
         for row in map(_document, found)
     ]
     return aligned([headings, *(tuple(map(printable, row)) for row in rows)])
-
-
-def _open(config: Path) -> "Ledger":
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
-
-    return Ledger.open(Path(load(config).ledger.path), readonly=True, lock=False)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import CHAIN_ID, NODE, AsText, ChainId, Nodes, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.text import printable
@@ -96,11 +97,9 @@ def snapshots(
 def _kept(config: Path, job_id: str) -> "tuple[list[SignedSnapshot], dict[str, bytes]]":
     """Returns the usage records, and the public keys of this ledger's transactions: no secret is needed."""
     from provider_daemon.chain import evidence_check, tx
-    from provider_daemon.config.model import load
     from provider_daemon.ledger import usage_records
-    from provider_daemon.ledger.ledger import Ledger
 
-    ledger = Ledger.open(Path(load(config).ledger.path), readonly=True, lock=False)
+    _, ledger = opened(config)
     keys: dict[str, bytes] = {}
     for raw in usage_records.a_transaction_of_each_key(ledger):
         keys |= evidence_check.public_keys_of(tx.decode(raw))

@@ -1,10 +1,10 @@
 """`provd jobs` and `provd job`: the jobs in the ledger; work while the daemon is stopped too."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import AsText, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.errors import Refused
@@ -41,7 +41,7 @@ def list_jobs(
 
     if show not in tuple(listing.Show):
         raise typer.BadParameter(f"invalid value: {show!r}; must be all, open or parked", param_hint="--show")
-    ledger = _open(config)
+    _, ledger = opened(config)
     found = lines(
         listing.find(ledger, match, count=count)
         if match
@@ -61,13 +61,10 @@ def list_jobs(
 def explain(job: JobId, config: ConfigFile = DEFAULT) -> None:
     """Print a job's whole timeline. It shows chain, submission, SLURM, usage, reports and transactions, in
     order of time."""
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
     from provider_daemon.ledger.timeline import timeline, unsent, when
     from provider_daemon.status.job_price import price_line
 
-    loaded = load(config)
-    ledger = Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False)
+    loaded, ledger = opened(config)
     found = ledger.job(job) or ledger.dropped_job(job)
     if found is None:
         if left := _left_on_chain(ledger, job):
@@ -194,10 +191,3 @@ def _left_on_chain(ledger: "Ledger", job: str) -> str:
 
 def _unknown(job: str) -> Refused:
     return Refused(f"{job} is not in the ledger; `provd jobs` lists all jobs")
-
-
-def _open(config: Path, *, readonly: bool = True) -> "Ledger":
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
-
-    return Ledger.open(Path(load(config).ledger.path), readonly=readonly, lock=False)

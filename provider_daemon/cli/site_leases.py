@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.errors import Refused
@@ -25,11 +26,8 @@ def leases(
 ) -> None:
     """List the Unix users of the pools: whom each serves, since when, and when it is free again."""
     from provider_daemon.cli.tables import aligned
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
 
-    loaded = load(config)
-    ledger = Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False)
+    loaded, ledger = opened(config)
     try:
         rows = [row for cluster in loaded.clusters for row in _rows(ledger, cluster, free=free)]
     finally:

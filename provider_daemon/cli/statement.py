@@ -3,11 +3,11 @@
 import json
 import sys
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import AsText, Text, example
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 
@@ -56,7 +56,7 @@ def statement(
         return
     from provider_daemon.books.months import month_of
 
-    loaded, ledger = _open(config)
+    loaded, ledger = opened(config)
     wanted = month or month_of(_now())
     found = _statement(loaded, ledger, wanted, customer)
     if output is Format.PDF:
@@ -95,7 +95,7 @@ def check(month: Closed, config: ConfigFile = DEFAULT) -> None:
     from provider_daemon.errors import Refused
     from provider_daemon.ledger import books
 
-    _, ledger = _open(config)
+    _, ledger = opened(config)
     _bounds(month)
     closed = books.closing(ledger, month)
     if closed is None:
@@ -117,9 +117,9 @@ def income(config: ConfigFile = DEFAULT, output: AsText = Text.TEXT) -> None:
     from provider_daemon.cli.tables import aligned
     from provider_daemon.ledger import books
 
-    loaded, ledger = _open(config)
-    opened, now = books.opened_at(ledger), _now()
-    wanted = months(opened, now) if opened is not None else []
+    loaded, ledger = opened(config)
+    since, now = books.opened_at(ledger), _now()
+    wanted = months(since, now) if since is not None else []
     step = _present(loaded, ledger, now)
     found = [build(_read(ledger, month, step if month == wanted[-1] else None)) for month in wanted]
     rows = [render.income_row(each) for each in found]
@@ -223,11 +223,3 @@ def _now() -> float:
     from provider_daemon.clock import SystemClock
 
     return SystemClock().now()
-
-
-def _open(config: Path) -> "tuple[Config, Ledger]":
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
-
-    loaded = load(config)
-    return loaded, Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False)

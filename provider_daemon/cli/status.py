@@ -3,11 +3,11 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from provider_daemon.cli.opened import opened
 from provider_daemon.cli.options import AsText, Text
 from provider_daemon.cli.run import DEFAULT, ConfigFile
 from provider_daemon.cli.tables import aligned
@@ -36,7 +36,8 @@ def status(
 
     from provider_daemon.status.sections import headline, sections
 
-    ledger, listen = _open(config)
+    loaded, ledger = opened(config)
+    listen = loaded.metrics.listen
     seen, jobs = _look(ledger, listen)
     if output is Text.JSON:
         typer.echo(json.dumps(asdict(seen), indent=1))
@@ -58,7 +59,8 @@ def top(
     once."""
     from rich.console import Console
 
-    ledger, listen = _open(config)
+    loaded, ledger = opened(config)
+    listen = loaded.metrics.listen
     console = Console()
     if not console.is_terminal:
         Console(width=WIDE).print(screen(ledger, listen))
@@ -78,14 +80,6 @@ def _update(console: "Console", ledger: "Ledger", listen: str, seconds: float) -
     ):
         while not pressed("q", seconds):
             live.update(screen(ledger, listen), refresh=True)
-
-
-def _open(config: Path) -> tuple["Ledger", str]:
-    from provider_daemon.config.model import load
-    from provider_daemon.ledger.ledger import Ledger
-
-    loaded = load(config)
-    return Ledger.open(Path(loaded.ledger.path), readonly=True, lock=False), loaded.metrics.listen
 
 
 def _look(ledger: "Ledger", listen: str) -> "tuple[Overview, tuple[JobLine, ...]]":
