@@ -15,6 +15,8 @@ from provider_daemon.job.spec import ChainJob, Spec
 from provider_daemon.job.transfer import Transfer
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.account import Accounted, Movement, Reading
+from provider_daemon.money.pricing import price_rules
+from provider_daemon.money.rules import DEFAULT, Rules
 
 
 class Clock(Protocol):
@@ -296,6 +298,10 @@ class Offering:
     def price_multiplier(self, queue: str) -> str:
         """Returns the multiplier of a queue, "" for a queue that the offering does not have."""
         return next((each.price_multiplier for each in self.queues if each.partition == queue), "")
+
+    def rules(self, queue: str, base: Rules = DEFAULT) -> Rules:
+        """Returns the rules by which a job in that queue is billed. Raises ValueError as price_rules does."""
+        return price_rules(base, self.pricing, self.price_multiplier(queue))
 
 
 @dataclass(frozen=True, slots=True)

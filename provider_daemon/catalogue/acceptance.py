@@ -12,8 +12,6 @@ from provider_daemon.job.maintenance import Window, WindowSource, in_the_way, re
 from provider_daemon.job.payment import ChainSettlement, PaymentMode, PaymentPolicy, check_payment
 from provider_daemon.job.spec import ChainJob, Spec
 from provider_daemon.money.estimate import worst_bill
-from provider_daemon.money.pricing import price_rules
-from provider_daemon.money.rules import DEFAULT
 from provider_daemon.ports import Cluster, Offering
 
 ANY_IMAGE = (Image("*"),)
@@ -92,7 +90,7 @@ def _check_price(job: ChainJob, offering: Offering, catalogue: Catalogue) -> Non
     if catalogue.payment.mode == PaymentMode.NONE:
         return
     spec, pricing = job.spec, offering.pricing
-    rules = price_rules(DEFAULT, pricing, offering.price_multiplier(spec.queue))
+    rules = offering.rules(spec.queue)
     estimate = worst_bill(spec.resources, spec.max_runtime_seconds, spec.data, rules).total
     policy = PaymentPolicy(PaymentMode.AGREED_PRICE, catalogue.payment.share)
     check_payment(policy, ChainSettlement.UNKNOWN, job, pricing.denom, estimate)

@@ -26,7 +26,7 @@ async def offering_rules(chain: GrpcChain, offering_id: str, queue: str, rules: 
         raise Refused(f"the prices of {offering_id} differ by queue: use --queue with {', '.join(names)}")
     if queue and queue not in names:
         raise Refused(f"{offering_id} has no queue {queue}: it has {', '.join(names)}")
-    return price_rules(rules, offered.pricing, offered.price_multiplier(queue or next(iter(names), "")))
+    return offered.rules(queue or next(iter(names), ""), rules)
 
 
 async def job_prices(chain: GrpcChain, job: HPCJob, known: Job | None) -> Rules:
@@ -41,10 +41,7 @@ async def job_prices(chain: GrpcChain, job: HPCJob, known: Job | None) -> Rules:
     if known is not None and known.estimate is not None:
         return job_rules(known)
     found = await chain.query.offering(job.offering_id)
-    if found is None:
-        return DEFAULT
-    offered = records.offering(found)
-    return price_rules(DEFAULT, offered.pricing, offered.price_multiplier(job.queue_name))
+    return DEFAULT if found is None else records.offering(found).rules(job.queue_name)
 
 
 async def _settled_prices(chain: GrpcChain, job_id: str) -> Rules | None:

@@ -8,14 +8,12 @@ from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCOffering
 from provider_daemon.client.job_request import JobRequest
 from provider_daemon.money.bill import Bill
 from provider_daemon.money.estimate import worst_bill
-from provider_daemon.money.pricing import price_rules
 from provider_daemon.money.rules import DEFAULT, Rules
 
 
 def rules_of(offering: HPCOffering, queue: str) -> Rules:
     """Returns the rules of a job in that queue. Raises Unreadable for a price that cannot be read."""
-    found = records.offering(offering)
-    return price_rules(DEFAULT, found.pricing, found.price_multiplier(queue))
+    return records.offering(offering).rules(queue)
 
 
 def estimate(asked: JobRequest, rules: Rules = DEFAULT) -> Bill:

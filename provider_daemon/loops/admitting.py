@@ -27,8 +27,6 @@ from provider_daemon.ledger import maintenance, meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.money.estimate import worst_bill
-from provider_daemon.money.pricing import price_rules
-from provider_daemon.money.rules import DEFAULT
 from provider_daemon.ports import Chain, Clock, Offering
 from provider_daemon.text import cut
 
@@ -145,12 +143,11 @@ def _check_data(spec: Spec, served: ServedCluster) -> None:
 def priced(job: Job, record: ChainJob, offering: Offering) -> Job:
     """Returns the job with the prices of its offering, the most that it can cost, and what covers it."""
     spec, pricing = job.spec, offering.pricing
-    multiplier = offering.price_multiplier(spec.queue)
-    rules = price_rules(DEFAULT, pricing, multiplier)
+    rules = offering.rules(spec.queue)
     return replace(
         job,
         pricing=pricing,
-        price_multiplier=multiplier,
+        price_multiplier=offering.price_multiplier(spec.queue),
         repriced=offering.updated_ns > spec.created_ns,
         estimate=worst_bill(spec.resources, spec.max_runtime_seconds, spec.data, rules).total,
         agreed=record.agreed(pricing.denom),
