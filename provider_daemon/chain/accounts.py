@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from provider_daemon.chain import keyspace, messages
 from provider_daemon.chain import tx as transactions
+from provider_daemon.chain.amounts import amount, amounts
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.codec import decode
 from provider_daemon.chain.grpc_errors import NoIndex
@@ -76,8 +77,12 @@ class GrpcAccounts:
 def accounted(
     job: types_pb2.HPCJob, accounting: types_pb2.JobAccounting | None, settled_at: int
 ) -> Accounted:
-    """Combines the two records. Without an accounting nothing was billed yet."""
+    """Combines the two records. Without an accounting nothing was billed yet.
+
+    Raises Unreadable for an amount that is no number.
+    """
     found = accounting or types_pb2.JobAccounting()
+    where = f"the accounting of {job.job_id}"
     return Accounted(
         job_id=job.job_id,
         cluster_id=job.cluster_id,
@@ -91,12 +96,15 @@ def accounted(
         ended_at=max(0, job.completed_at.seconds),
         usage=messages.usage_of(found.usage_metrics),
         status=found.settlement_status,
-        total=_amount(found.total_cost),
-        platform_fee=_amount(found.platform_fee),
-        provider_reward=_amount(found.provider_reward),
-        node_rewards=tuple((each.provider_address, _amount(each.amount)) for each in found.node_rewards),
+        total=amount(found.total_cost, DENOM, where, "total_cost"),
+        platform_fee=amount(found.platform_fee, DENOM, where, "platform_fee"),
+        provider_reward=amount(found.provider_reward, DENOM, where, "provider_reward"),
+        node_rewards=tuple(
+            (each.provider_address, amount(each.amount, DENOM, where, "node_rewards"))
+            for each in found.node_rewards
+        ),
         price=",".join(f"{coin.amount}{coin.denom}" for coin in job.agreed_price),
-        escrowed=_amount(job.agreed_price) if job.escrow_id else 0,
+        escrowed=amount(job.agreed_price, DENOM, f"job {job.job_id}", "agreed_price") if job.escrow_id else 0,
         settled_at=settled_at,
     )
 
@@ -130,10 +138,6 @@ def _received(tx: tx_pb2.Tx, address: str) -> dict[str, int]:
 
 def _coins(held: Iterable[Coin]) -> dict[str, int]:
     sums: Counter[str] = Counter()
-    for coin in held:
-        sums[coin.denom] += int(coin.amount)
+    for denom, number in amounts(held, "a transaction", "its coins"):
+        sums[denom] += number
     return dict(sums)
-
-
-def _amount(held: Iterable[Coin]) -> int:
-    return _coins(held).get(DENOM, 0)

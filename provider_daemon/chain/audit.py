@@ -1,14 +1,14 @@
 """The port Audit over a chain client: records, accountings, disputes, and the reports in transactions."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import structlog
 
 from provider_daemon.chain import evidence_check, keyspace, messages
+from provider_daemon.chain.amounts import amount
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.codec import decode
-from provider_daemon.chain.proto.cosmos.base.v1beta1.coin_pb2 import Coin
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.records import chain_job
 from provider_daemon.chain.store import Store
@@ -39,11 +39,12 @@ class GrpcAudit:
         record = await self._chain.query.job_accounting(job_id)
         if record is None:
             return None
+        where = f"the accounting of {job_id}"
         return Settled(
             usage=messages.usage_of(record.usage_metrics),
-            total=_amount(record.total_cost),
-            provider_reward=_amount(record.provider_reward),
-            platform_fee=_amount(record.platform_fee),
+            total=amount(record.total_cost, DENOM, where, "total_cost"),
+            provider_reward=amount(record.provider_reward, DENOM, where, "provider_reward"),
+            platform_fee=amount(record.platform_fee, DENOM, where, "platform_fee"),
             status=record.settlement_status,
         )
 
@@ -120,7 +121,3 @@ def _dispute(dispute_id: str, value: bytes) -> Dispute | None:
 
 def _word(status: types_pb2.DisputeStatus.ValueType) -> str:
     return types_pb2.DisputeStatus.Name(status).removeprefix("DISPUTE_STATUS_").lower()
-
-
-def _amount(coins: Iterable[Coin]) -> int:
-    return sum(int(coin.amount) for coin in coins if coin.denom == DENOM)

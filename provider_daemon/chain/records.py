@@ -1,10 +1,9 @@
 """The module's messages -> the frozen values that the loops work with."""
 
-import re
-
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from provider_daemon.chain import codec
+from provider_daemon.chain.amounts import amounts
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.spec_digest import digest
 from provider_daemon.errors import Unreadable
@@ -18,7 +17,6 @@ from provider_daemon.text import cut
 # bytes of a job's record: one report about a larger one costs more than 36 million gas
 MAX_STORED = 1_000_000
 MAX_TEXT = 1_000  # bytes of a name or a sentence: a queue, a GPU type, a status message
-_AMOUNT = re.compile(r"[0-9]{1,40}")
 _PRICES = {
     "cpu_core_hour": "cpu_core_hour_price",
     "memory_gb_hour": "memory_gb_hour_price",
@@ -53,12 +51,8 @@ def chain_job(record: types_pb2.HPCJob, chain_id: str) -> ChainJob:
 
 def _coins(record: types_pb2.HPCJob) -> tuple[tuple[str, int], ...]:
     """Returns denom and amount of the agreed price. Raises Unreadable for an amount that is no number."""
-    found = []
-    for coin in record.agreed_price:
-        if not _AMOUNT.fullmatch(coin.amount):
-            raise Unreadable(f"job {record.job_id}: invalid amount in agreed_price: {coin.amount[:40]!r}")
-        found.append((cut(coin.denom, MAX_TEXT), int(coin.amount)))
-    return tuple(found)
+    found = amounts(record.agreed_price, f"job {record.job_id}", "agreed_price")
+    return tuple((cut(denom, MAX_TEXT), amount) for denom, amount in found)
 
 
 def job_state(number: types_pb2.JobState.ValueType, job_id: str) -> State:
