@@ -11,6 +11,7 @@ from typing import Any
 
 from provider_daemon.books import render
 from provider_daemon.books.statement import Kind, Statement
+from provider_daemon.chain.evidence import canonical
 from provider_daemon.ledger.books import Closing
 
 VERSION = 1
@@ -29,11 +30,6 @@ def close(found: Statement, previous: Closing | None, now: float) -> Closing:
     }
     text = canonical(document)
     return Closing(found.month, now, hashlib.sha256(text).hexdigest(), text)
-
-
-def canonical(document: Mapping[str, Any]) -> bytes:
-    """Returns the bytes that are hashed: JSON with sorted keys, without spaces."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode()
 
 
 def changes(closing: Closing, now: Statement) -> list[str]:

@@ -5,10 +5,10 @@ import io
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 from provider_daemon.books.statement import Entry, JobTotal, Statement
+from provider_daemon.ledger import timeline
 from provider_daemon.text import printable
 
 USAGE = (
@@ -209,4 +209,4 @@ def _coins(found: Statement, name: str) -> str:
 
 def when(at: float) -> str:
     """Returns the time in UTC, to the second; "" for 0."""
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M:%S}" if at else ""
+    return timeline.when(at) if at else ""

@@ -231,6 +231,6 @@ def _movements(notes: Sequence[Note]) -> Iterator[Entry]:
             ):
                 if amount:
                     yield Entry(kind, note.at, note.address, denom, amount)
-    for (address, denom, _), amount in fees.items():
-        key = (address, denom, _)
-        yield Entry(Kind.FEES, last[key], address, denom, -amount, transactions=signed[key])
+    for day, amount in fees.items():
+        address, denom, _ = day
+        yield Entry(Kind.FEES, last[day], address, denom, -amount, transactions=signed[day])

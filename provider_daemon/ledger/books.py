@@ -86,8 +86,7 @@ def open_jobs(ledger: Ledger, *, ending: bool) -> list[str]:
 
 def due(ledger: Ledger, now: float, count: int) -> list[str]:
     """Returns the ids of unpaid jobs that are read again by `now`; math.inf for all of them."""
-    last = 1e300 if math.isinf(now) else now
-    return [row["job_id"] for row in ledger._all("accounted_due", now=last, count=count)]
+    return [row["job_id"] for row in ledger._all("accounted_due", now=now, count=count)]
 
 
 def paid(ledger: Ledger, start: float, end: float) -> list[BookedJob]:
@@ -114,8 +113,7 @@ def add_note(ledger: Ledger, note: Note) -> None:
 
 def last_note(ledger: Ledger, address: str, before: float = math.inf) -> Note | None:
     """Returns the account's last note before that time."""
-    last = 1e300 if math.isinf(before) else before
-    row = ledger._one("last_note", address=address, before=last)
+    row = ledger._one("last_note", address=address, before=before)
     return _NOTE.validate_json(row["value"]) if row else None
 
 

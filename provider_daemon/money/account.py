@@ -10,7 +10,7 @@ holds for every note, and over any number of notes.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.accounting import Status
@@ -162,7 +162,7 @@ def following(before: Note, reading: Reading, moved: Movement, paid: Iterable[Ac
 
 def _explained(line: Line, held: int) -> Line:
     expected = held + line.earned + line.received - line.sent - line.fees
-    return Line(line.balance, line.earned, line.received, line.sent, line.fees, line.balance - expected)
+    return replace(line, other=line.balance - expected)
 
 
 def _sum(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
