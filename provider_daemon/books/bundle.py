@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from provider_daemon.chain import evidence
+from provider_daemon.chain import signed_documents
 from provider_daemon.chain.keys import Signer
 
 VERSION = 1
@@ -48,7 +48,7 @@ class Checked:
 
 def build(answer: Answer, files: Mapping[str, bytes], signer: Signer) -> tuple[bytes, str]:
     """Returns the archive and the SHA-256 of its manifest."""
-    manifest = evidence.canonical(
+    manifest = signed_documents.canonical(
         {
             "version": VERSION,
             **asdict(answer),
@@ -63,7 +63,7 @@ def build(answer: Answer, files: Mapping[str, bytes], signer: Signer) -> tuple[b
         "manifest_sha256": digest,
         "provider": signer.address,
         "public_key": base64.b64encode(signer.public_key).decode(),
-        "signature": evidence.sign_document(manifest, signer),
+        "signature": signed_documents.sign_document(manifest, signer),
     }
     return _archive({MANIFEST: manifest, SIGNATURE: as_json(signature), **files}), digest
 
@@ -96,7 +96,7 @@ def _signed(manifest: bytes, signature: Mapping[str, Any], provider: str) -> boo
         key = base64.b64decode(str(signature.get("public_key", "")), validate=True)
     except ValueError:
         return False
-    return evidence.verify_document(manifest, str(signature.get("signature", "")), provider, key)
+    return signed_documents.verify_document(manifest, str(signature.get("signature", "")), provider, key)
 
 
 def _archive(files: Mapping[str, bytes]) -> bytes:

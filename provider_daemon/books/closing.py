@@ -11,7 +11,7 @@ from typing import Any
 
 from provider_daemon.books import render
 from provider_daemon.books.statement import Kind, Statement
-from provider_daemon.chain.evidence import canonical
+from provider_daemon.chain.signed_documents import canonical
 from provider_daemon.ledger.books import Closing
 
 VERSION = 1

@@ -1,18 +1,12 @@
 """Evidence: a report as one canonical JSON document signed by the provider's account key.
 
-See docs/protocol.md, 'Signed usage'. The signature is ADR-036 (arbitrary data), so stock Cosmos tools can
-check it; its document can never be a transaction.
+See docs/protocol.md, 'Signed usage'.
 """
 
-import base64
-import hashlib
-import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
-from provider_daemon.chain import bech32
 from provider_daemon.chain.keys import Signer
-from provider_daemon.chain.sign import verify as verify_signature
+from provider_daemon.chain.signed_documents import canonical, sign_document, verify_document
 from provider_daemon.job.signed_words import NO_WORDS, SignedWords
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
@@ -78,45 +72,3 @@ def sign(facts: EvidenceFacts, signer: Signer) -> str:
 def verify(facts: EvidenceFacts, signature: str, public_key: bytes) -> bool:
     """Reports whether the provider, as owner of that public key, signed exactly these facts."""
     return verify_document(document(facts), signature, facts.provider, public_key)
-
-
-def sign_document(data: bytes, signer: Signer) -> str:
-    """Returns base64 of the signature over any document of ours. All evidence of provd is signed here."""
-    return base64.b64encode(signer.sign(_digest(data, signer.address))).decode()
-
-
-def verify_document(data: bytes, signature: str, provider: str, public_key: bytes) -> bool:
-    """Reports whether `provider` owns that public key and signed exactly this document."""
-    try:
-        raw = base64.b64decode(signature, validate=True)
-        signer = bech32.address_of(public_key)
-    except ValueError:
-        return False
-    return signer == provider and verify_signature(public_key, _digest(data, provider), raw)
-
-
-def _digest(data: bytes, signer: str) -> bytes:
-    return hashlib.sha256(adr036(data, signer)).digest()
-
-
-def adr036(data: bytes, signer: str) -> bytes:
-    """Returns the sign document of `sign/MsgSignData`, byte for byte as cosmjs writes it.
-
-    See docs/protocol.md, 'Signed usage'.
-    """
-    value = {"data": base64.b64encode(data).decode(), "signer": signer}
-    return canonical(
-        {
-            "account_number": "0",
-            "chain_id": "",
-            "fee": {"amount": [], "gas": "0"},
-            "memo": "",
-            "msgs": [{"type": "sign/MsgSignData", "value": value}],
-            "sequence": "0",
-        }
-    )
-
-
-def canonical(value: Mapping[str, object]) -> bytes:
-    """Returns JSON with sorted keys and no spaces, in UTF-8: one value has one form."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

@@ -11,8 +11,8 @@ from typing import Any
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from provider_daemon.chain.evidence import canonical
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
+from provider_daemon.chain.signed_documents import canonical
 
 FIELDS = (
     "job_id",

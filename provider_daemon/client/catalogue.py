@@ -21,9 +21,9 @@ from provider_daemon.catalogue.document import (
 )
 from provider_daemon.chain import catalogue_marker, gateway_marker, records
 from provider_daemon.chain.client import GrpcChain
-from provider_daemon.chain.evidence import canonical, verify_document
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgSubmitJob
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import JOB_STATE_PENDING, HPCCluster, HPCJob
+from provider_daemon.chain.signed_documents import canonical, verify_document
 from provider_daemon.client import market
 from provider_daemon.client.gateway import Gateway
 from provider_daemon.client.gateway_facts import GatewayRefused

@@ -8,7 +8,7 @@ import base64
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from provider_daemon.chain import evidence
+from provider_daemon.chain import signed_documents
 from provider_daemon.chain.keys import Signer
 from provider_daemon.client import gateway_facts
 from provider_daemon.client.gateway_facts import Challenge, Session
@@ -72,7 +72,7 @@ class Login:
         answer = {
             "challenge": text,
             "public_key": base64.b64encode(self._signer.public_key).decode(),
-            "signature": evidence.sign_document(text.encode(), self._signer),
+            "signature": signed_documents.sign_document(text.encode(), self._signer),
         }
         session = gateway_facts.read(Session, await post("/v1/login/session", answer), "the login")
         return session.token, session.expires_at

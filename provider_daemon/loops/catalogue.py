@@ -15,8 +15,8 @@ from provider_daemon.catalogue.availability import availability
 from provider_daemon.catalogue.build import completed
 from provider_daemon.catalogue.document import Availability, Catalogue, fields
 from provider_daemon.chain import catalogue_marker, messages
-from provider_daemon.chain.evidence import canonical, sign_document
 from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.signed_documents import canonical, sign_document
 from provider_daemon.job.maintenance import Window, WindowSource, of_reservations
 from provider_daemon.ledger import maintenance, meta, waits
 from provider_daemon.ledger.ledger import Ledger

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from provider_daemon.chain.audit_marker import AuditWord
-from provider_daemon.chain.evidence import canonical
+from provider_daemon.chain.signed_documents import canonical
 from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.site_audit.verdicts import Judged, Verdict
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provider_daemon.chain import bech32, sign
-from provider_daemon.chain.evidence import adr036
+from provider_daemon.chain.signed_documents import adr036
 from provider_daemon.tokens import strict
 from provider_daemon.tokens.identity import Audience
 from provider_daemon.tokens.refusal import TokenRefusal, TokenRefused

@@ -17,8 +17,8 @@ from joserfc.jwa import JWSAlgModel
 from joserfc.jwk import ECKey
 
 from provider_daemon.chain import bech32, sign
-from provider_daemon.chain.evidence import adr036
 from provider_daemon.chain.keys import Signer
+from provider_daemon.chain.signed_documents import adr036
 from provider_daemon.tokens import claims as claim_rules
 from provider_daemon.tokens import strict
 from provider_daemon.tokens.claims import Claims

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provider_daemon.chain import evidence
+from provider_daemon.chain import evidence, signed_documents
 from provider_daemon.chain.keys import Signer
 from provider_daemon.job.usage import Usage
 from provider_daemon.job.usage_record import SignedSnapshot, SnapshotType, interval
@@ -30,7 +30,7 @@ class Taken:
 def sign(taken: Taken, before: SignedSnapshot | None, signer: Signer) -> SignedSnapshot:
     """Signs the job's next usage record, which follows `before`, its newest one."""
     sequence, previous = (before.sequence + 1, before.content_hash) if before else (0, "")
-    data = evidence.canonical(
+    data = signed_documents.canonical(
         {
             "chain_id": taken.chain_id,
             "cluster_id": taken.cluster_id,
@@ -57,7 +57,7 @@ def sign(taken: Taken, before: SignedSnapshot | None, signer: Signer) -> SignedS
         document=data,
         content_hash=content_hash(data),
         previous=previous,
-        signature=evidence.sign_document(data, signer),
+        signature=signed_documents.sign_document(data, signer),
     )
 
 
@@ -97,7 +97,7 @@ def _objection(snapshot: SignedSnapshot, before: SignedSnapshot | None, keys: Ma
         return "a first snapshot names none before it, and every other one does"
     if said["provider"] not in keys:
         return f"no public key of {said['provider']} is known here"
-    if not evidence.verify_document(
+    if not signed_documents.verify_document(
         snapshot.document, snapshot.signature, said["provider"], keys[said["provider"]]
     ):
         return "the signature does not fit what it says"

@@ -14,7 +14,7 @@ from provider_daemon.catalogue.document import (
     read_availability,
     read_catalogue,
 )
-from provider_daemon.chain.evidence import canonical
+from provider_daemon.chain.signed_documents import canonical
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.maintenance import Window, WindowSource
 from provider_daemon.ports import Node, Offering, Preconfigured, Queue

@@ -12,7 +12,7 @@ from google.protobuf.any_pb2 import Any as Envelope
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain import evidence, evidence_check, messages, tx
+from provider_daemon.chain import evidence, evidence_check, messages, signed_documents, tx
 from provider_daemon.chain.evidence import EvidenceFacts
 from provider_daemon.chain.evidence_check import Verdict
 from provider_daemon.chain.proto.cosmos.authz.v1beta1.tx_pb2 import MsgExec
@@ -83,7 +83,7 @@ def test_document() -> None:
 
 def test_adr036_document() -> None:
     """The sign document of stock wallets, byte for byte."""
-    assert evidence.adr036(b"hello", ADDRESS) == (
+    assert signed_documents.adr036(b"hello", ADDRESS) == (
         b'{"account_number":"0","chain_id":"","fee":{"amount":[],"gas":"0"},"memo":"","msgs":[{"type":"sign/MsgSignData",'
         b'"value":{"data":"aGVsbG8=","signer":"ve19rl4cm2hmr8afy4kldpxz3fka4jguq0aqakfsa"}}],"sequence":"0"}'
     )
@@ -92,7 +92,7 @@ def test_adr036_document() -> None:
 def test_signature_is_over_the_adr036_document() -> None:
     """Whoever has the document, the public key and SHA-256 can check it without provd."""
     raw = base64.b64decode(evidence.sign(FACTS, SIGNER))
-    digest = hashlib.sha256(evidence.adr036(evidence.document(FACTS), ADDRESS)).digest()
+    digest = hashlib.sha256(signed_documents.adr036(evidence.document(FACTS), ADDRESS)).digest()
     assert len(raw) == 64
     assert verify(SIGNER.public_key, digest, raw)
 

@@ -5,8 +5,8 @@ from base64 import b64encode
 
 import pytest
 
-from provider_daemon.chain.evidence import adr036
 from provider_daemon.chain.sign import LocalSigner
+from provider_daemon.chain.signed_documents import adr036
 from provider_daemon.tokens.jwt import signed_token
 from tests.fakes.chain import ALICE, BOB, person
 from tests.unit.gateway.conftest import NEWCOMER, URL, Running

@@ -9,8 +9,8 @@ import pytest
 
 from provider_daemon.catalogue.document import Catalogue, read_availability, read_catalogue
 from provider_daemon.chain import catalogue_marker
-from provider_daemon.chain.evidence import canonical, verify_document
 from provider_daemon.chain.market import offerings_of
+from provider_daemon.chain.signed_documents import canonical, verify_document
 from provider_daemon.errors import Transient
 from provider_daemon.job.maintenance import Reservation, Window, WindowSource
 from provider_daemon.ledger import maintenance, meta

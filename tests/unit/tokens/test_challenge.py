@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain.evidence import adr036
+from provider_daemon.chain.signed_documents import adr036
 from provider_daemon.tokens import challenge
 from provider_daemon.tokens.identity import Audience
 from provider_daemon.tokens.refusal import TokenRefusal, TokenRefused

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from provider_daemon.chain.evidence import adr036
 from provider_daemon.chain.sign import LocalSigner
+from provider_daemon.chain.signed_documents import adr036
 from provider_daemon.tokens.identity import Audience, Identity
 from provider_daemon.tokens.login import Authenticator
 from provider_daemon.tokens.replay import ReplayGuard

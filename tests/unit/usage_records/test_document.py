@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain import evidence
+from provider_daemon.chain import evidence, signed_documents
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.job.usage import Usage
 from provider_daemon.job.usage_record import SignedSnapshot, SnapshotType, interval
@@ -40,7 +40,7 @@ def test_document() -> None:
     assert (said["sequence"], said["previous"], said["type"]) == (1, first.content_hash, "interim")
     assert (said["interval"]["cpu_core_seconds"], said["cumulative"]["cpu_core_seconds"]) == (600, 1200)
     assert sorted(said["cumulative"]) == WIRE_FIELDS
-    assert second.document == evidence.canonical(said)
+    assert second.document == signed_documents.canonical(said)
     assert json.loads(last.document)["type"] == "final"
 
 
