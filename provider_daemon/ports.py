@@ -17,6 +17,8 @@ from provider_daemon.job.usage import Usage
 from provider_daemon.money.account import Accounted, Movement, Reading
 from provider_daemon.money.pricing import price_rules
 from provider_daemon.money.rules import DEFAULT, Rules
+from provider_daemon.nodes.facts import AgentFacts
+from provider_daemon.nodes.report import Acknowledgement
 
 
 class Clock(Protocol):
@@ -148,6 +150,21 @@ class Transfers(Protocol):
 
         Raises Transient if they cannot be read now.
         """
+        ...
+
+
+class Agents(Protocol):
+    """The node agents that the collector has heard from, as the daemon sees them."""
+
+    def facts(self, cluster_id: str) -> Mapping[str, AgentFacts]:
+        """Returns the registered agents of a cluster by node id (`<cluster>.<host>`).
+
+        Raises Transient if they cannot be read now: nothing is known then, not even that they are silent.
+        """
+        ...
+
+    def acknowledgements(self, cluster_id: str) -> Mapping[str, Acknowledgement]:
+        """Returns what agents answered to commands, by command id. Raises Transient as `facts` does."""
         ...
 
 
