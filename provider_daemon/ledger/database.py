@@ -14,7 +14,15 @@ from provider_daemon.ledger import meta, sql
 from provider_daemon.ledger.file import check_version, connect, lock_file, migrate
 from provider_daemon.ledger.meta import Key, T
 
-_FILES = ("queries.sql", "figures.sql", "listing.sql", "customers.sql", "disputes.sql", "books.sql")
+_FILES = (
+    "queries.sql",
+    "figures.sql",
+    "listing.sql",
+    "customers.sql",
+    "disputes.sql",
+    "books.sql",
+    "nodes.sql",
+)
 _QUERIES = {name: query for file in _FILES for name, query in sql.load(file).items()}
 
 

@@ -17,7 +17,7 @@ from provider_daemon.ledger.meta import SIGN_OF_LIFE
 
 log = structlog.get_logger("provd.ledger")
 
-SCHEMA_VERSION = 15
+SCHEMA_VERSION = 16
 MODE = 0o640  # of the ledger: its group can read it, as the gateway does; copies are their owner's alone
 
 

@@ -11,12 +11,14 @@ from typing import TypeVar
 from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError, Transient
 from provider_daemon.job.lifecycle import Job
-from provider_daemon.ledger import meta, sql
+from provider_daemon.ledger import meta, nodes, sql
 from provider_daemon.ledger.disputes import KnownDispute, known
 from provider_daemon.ledger.file import check_version
 from provider_daemon.ledger.rows import read_jobs
+from provider_daemon.nodes.allowed import NodeDirectory
 
-_QUERIES = {**sql.load("queries.sql"), **sql.load("listing.sql"), **sql.load("disputes.sql")}
+_FILES = ("queries.sql", "listing.sql", "disputes.sql", "nodes.sql")
+_QUERIES = {name: query for file in _FILES for name, query in sql.load(file).items()}
 T = TypeVar("T")
 
 
@@ -114,6 +116,16 @@ class LedgerGuest:
     def catalogue(self, cluster_id: str) -> str:
         """Returns the signed catalogue of a cluster as JSON, "" before there is one."""
         return self._read(lambda db: meta.read(db, meta.catalogue(cluster_id)))
+
+    def node_directory(self, now: float) -> NodeDirectory:
+        """Returns the nodes that operators allow, and the open commands whose deadline is after `now`."""
+
+        def query(db: sqlite3.Connection) -> NodeDirectory:
+            db.execute("BEGIN")
+            commands = db.execute(_QUERIES["commands_in_time"], {"now": now})
+            return nodes.directory(db.execute(_QUERIES["all_allowed_nodes"]), commands)
+
+        return self._read(query)
 
     def _jobs(self, query: str, **values: object) -> list[Job]:
         return read_jobs(self._read(lambda db: db.execute(_QUERIES[query], values).fetchall()))[0]

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from provider_daemon.errors import Unreadable
-from provider_daemon.node_protocol.command import SignedCommand
+from provider_daemon.nodes.command import SignedCommand
 
 LEAST_SECONDS, DEFAULT_SECONDS, MOST_SECONDS = 10, 30, 120
 

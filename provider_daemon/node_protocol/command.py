@@ -6,7 +6,7 @@ from typing import Any
 
 from provider_daemon.chain.signed_documents import DocumentSigner, canonical, sign_document, verify_document
 from provider_daemon.errors import Refused
-from provider_daemon.nodes.command import CommandKind
+from provider_daemon.nodes.command import CommandKind, SignedCommand
 
 TYPE, VERSION = "provd-node-command", 1
 MAX_BYTES = 4096
@@ -24,14 +24,6 @@ class NodeCommand:
     issued_at: int
     deadline: int
     parameters: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class SignedCommand:
-    """`document`: the canonical JSON. `signature`: base64, ADR-036 of the provider's key over it."""
-
-    document: str
-    signature: str
 
 
 def sign(command: NodeCommand, signer: DocumentSigner) -> SignedCommand:

@@ -1,5 +1,6 @@
 """Commands to node agents: what a provider may ask, and what can become of it. Pure values."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -25,3 +26,34 @@ class CommandResult(StrEnum):
     REFUSED = "refused"
     INVALID = "invalid"
     EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCommand:
+    """`document`: the canonical JSON. `signature`: base64, ADR-036 of the provider's key over it."""
+
+    document: str
+    signature: str
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCommand:
+    """A command as the ledger keeps it. Times: seconds since the epoch.
+
+    `sequence`: as in the signed document. `reason`: the operator's, "" without one. `result`: what became of
+    it, None while that is not known; then `finished_at` is 0. `output`: as the agent reported it.
+    """
+
+    command_id: str
+    node_id: str
+    cluster_id: str
+    sequence: int
+    kind: CommandKind
+    signed: SignedCommand
+    issued_at: int
+    deadline: int
+    operator: str
+    reason: str = ""
+    result: CommandResult | None = None
+    output: str = ""
+    finished_at: float = 0.0

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.errors import Refused
 from provider_daemon.node_protocol import answer, command, token
-from provider_daemon.node_protocol.command import NodeCommand, SignedCommand
+from provider_daemon.node_protocol.command import NodeCommand
 from provider_daemon.node_protocol.token import NodeToken
-from provider_daemon.nodes.command import CommandKind
+from provider_daemon.nodes.command import CommandKind, SignedCommand
 
 SIGNER = LocalSigner(bytes([7] * 32))
 OTHER = LocalSigner(bytes([8] * 32))
