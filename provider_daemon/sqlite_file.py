@@ -1,13 +1,24 @@
-"""What all SQLite files need: transactions that happen wholly or not at all, and reads by another user."""
+"""What all SQLite files need: transactions that happen wholly or not at all, and reads by another user.
 
+`OwnedFile` is a file that one process writes and other processes read.
+"""
+
+import fcntl
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
 
+from provider_daemon.errors import ConfigError, Transient
+
 T = TypeVar("T")
+
+FILE_MODE = 0o640  # other processes read an owned file by its group
 
 
 class ChangedMeanwhileError(sqlite3.OperationalError):
@@ -72,3 +83,108 @@ def _identity(path: Path) -> tuple[int, int, int, bool]:
 
 def _wal(path: Path) -> Path:
     return Path(f"{path}-wal")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedFile:
+    """A kind of file that one process writes and other processes read.
+
+    `key`: where its path is configured. `owner`: the command that writes it. `title`: what messages call it.
+    `package`: the package with its schema.sql, whose version is `version`. `users`: the commands that have
+    to be of one version.
+    """
+
+    key: str
+    owner: str
+    title: str
+    package: str
+    version: int
+    users: str
+
+    def lock(self, path: Path) -> int:
+        """Locks `<path>.lock` until the descriptor is closed. Raises ConfigError if it is locked."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o750)
+            lock = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError([f"{self.key} {path}: cannot be opened: {error.strerror}"]) from None
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            raise ConfigError([f"{self.key} {path}: another {self.owner} uses it: stop it first"]) from None
+        except OSError as error:
+            os.close(lock)
+            raise ConfigError(
+                [f"{self.key} {path}: cannot be locked: {error.strerror}: keep it on a local disk"]
+            ) from None
+        return lock
+
+    def open_for_writing(self, path: Path) -> sqlite3.Connection:
+        """Opens the file, and creates it with its schema. Every commit is on disk when it returns.
+
+        Raises ConfigError if the file is damaged or was written by a newer provd.
+        """
+        try:
+            if not path.exists():
+                _create(path)
+            connection = connect(path, "mode=rw")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            version = _version(connection)
+            if version == 0:
+                schema = resources.files(self.package).joinpath("schema.sql").read_text()
+                connection.executescript(
+                    f"BEGIN IMMEDIATE;\n{schema}\nPRAGMA user_version = {self.version};\nCOMMIT;"
+                )
+            elif version != self.version:
+                connection.close()
+                raise ConfigError([f"{self.key} {path}: {self._other(version)}"])
+        except (sqlite3.Error, OSError) as error:
+            raise ConfigError([f"{self.key} {path}: cannot be opened: {error}"]) from None
+        return connection
+
+    def read(self, path: Path, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Runs a query on the file, also without the right to write in its directory.
+
+        Raises Transient if the owner has not created the file, or if it cannot be read.
+        """
+
+        def checked(connection: sqlite3.Connection) -> T:
+            version = _version(connection)
+            if version != self.version:
+                why = self._other(version) if version else f"{self.owner} is creating it"
+                raise Transient(f"{self.title} {path} cannot be used: {why}")
+            return query(connection)
+
+        try:
+            return read(path, checked)
+        except ChangedMeanwhileError as error:
+            raise Transient(f"{self.title} {path}: {error}; it is read again") from None
+        except (sqlite3.Error, OSError) as error:
+            raise self._unreadable(path, error) from None
+
+    def _other(self, version: int) -> str:
+        return (
+            f"it has schema {version}, this provd uses {self.version}: run the same version of {self.users}"
+        )
+
+    def _unreadable(self, path: Path, error: Exception) -> Transient:
+        if not path.exists():
+            return Transient(f"{self.title} {path} does not exist: start {self.owner}, or check {self.key}")
+        hint = "check that this user is in the group of the file"
+        return Transient(f"{self.title} {path} cannot be read: {error}; {hint}")
+
+
+def _version(connection: sqlite3.Connection) -> int:
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return int(version)
+
+
+def _create(path: Path) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, FILE_MODE)
+    try:
+        os.fchmod(descriptor, FILE_MODE)  # whatever the umask; SQLite gives the WAL the same mode
+    finally:
+        os.close(descriptor)

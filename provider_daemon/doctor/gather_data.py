@@ -27,7 +27,7 @@ from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
 from provider_daemon.site_files.values import Kind, NotThere
 from provider_daemon.slurm.connect import SiteTransport, logins
-from provider_daemon.transfers import file
+from provider_daemon.transfers.file import FILE
 
 T = TypeVar("T")
 
@@ -147,8 +147,8 @@ async def _mover(
 
 
 def _transfers(path: Path) -> str:
-    (count,) = file.read(path, lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone())
-    return f"schema {file.SCHEMA_VERSION}, {count} jobs"
+    (count,) = FILE.read(path, lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone())
+    return f"schema {FILE.version}, {count} jobs"
 
 
 async def _problems(session: aiohttp.ClientSession, listen: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from provider_daemon.job.transfer import InputState, Results, Transfer
-from provider_daemon.transfers import file
+from provider_daemon.transfers.file import FILE
 from provider_daemon.transfers.rows import Delivery, JobTransfer, ManifestLine, path_bytes
 
 LINES_AT_ONCE = 5000  # of a manifest, read in one query
@@ -26,11 +26,11 @@ class TransferStore:
     def facts(self, names: Iterable[str]) -> dict[str, Transfer]:
         """Returns what is known of these jobs; a job that the mover has not seen yet is left out."""
         wanted = json.dumps(list(names))
-        return {row.name: row.transfer for row in file.read(self._path, partial(_jobs, wanted=wanted))}
+        return {row.name: row.transfer for row in FILE.read(self._path, partial(_jobs, wanted=wanted))}
 
     def job(self, name: str) -> JobTransfer | None:
         """Returns everything about one job; None if the mover has not seen it yet."""
-        return next(iter(file.read(self._path, partial(_jobs, wanted=json.dumps([name])))), None)
+        return next(iter(FILE.read(self._path, partial(_jobs, wanted=json.dumps([name])))), None)
 
     def manifest(self, name: str) -> str | None:
         """Returns the job's manifest, whose SHA-256 is `results.root`; None if there is none.
@@ -46,14 +46,14 @@ class TransferStore:
         if row is None or row.transfer.results is None:
             return None
         if row.deleted_at is not None:
-            count = file.read(self._path, partial(_count_lines, name=name))
+            count = FILE.read(self._path, partial(_count_lines, name=name))
             if count != row.transfer.results.files:
                 return None
         return self._lines(name)
 
     def _lines(self, name: str) -> Iterator[ManifestLine]:
         after: bytes | None = None
-        while page := file.read(self._path, partial(manifest_page, name=name, after=after)):
+        while page := FILE.read(self._path, partial(manifest_page, name=name, after=after)):
             yield from page
             after = path_bytes(page[-1].path)
 

@@ -15,7 +15,7 @@ from provider_daemon import sqlite_file
 from provider_daemon.errors import Transient
 from provider_daemon.job.transfer import Results
 from provider_daemon.text import cut
-from provider_daemon.transfers import file
+from provider_daemon.transfers.file import FILE
 from provider_daemon.transfers.rows import (
     Cached,
     CachedImage,
@@ -41,9 +41,9 @@ class TransferWriter:
     @classmethod
     def open(cls, path: Path) -> Self:
         """Raises ConfigError if another mover uses the file, or the file cannot be used."""
-        lock = file.lock_file(path)
+        lock = FILE.lock(path)
         try:
-            return cls(file.open_for_writing(path), lock)
+            return cls(FILE.open_for_writing(path), lock)
         except BaseException:
             os.close(lock)
             raise

@@ -23,7 +23,7 @@ from provider_daemon.ports import Clock
 from provider_daemon.slurm.connect import SiteTransport
 from provider_daemon.slurm.local import LocalTransport
 from provider_daemon.slurm.logins import SiteLogins
-from provider_daemon.transfers import file
+from provider_daemon.transfers.file import FILE
 from provider_daemon.transfers.writer import TransferWriter
 from tests.fakes.chain import FakeClock
 from tests.unit.doctor.healthy import CONFIG, NOW
@@ -85,7 +85,7 @@ async def test_what_answers(tmp_path: Path) -> None:
     assert facts.gateway.info[0] == "virtengine-1"
     assert facts.gateway.uploads == (tmp_path.stat().st_mode, facts.gateway.uploads[1])  # type: ignore[index]
     assert facts.mover is not None
-    assert (facts.mover.transfers, facts.mover.problems) == (f"schema {file.SCHEMA_VERSION}, 0 jobs", ())
+    assert (facts.mover.transfers, facts.mover.problems) == (f"schema {FILE.version}, 0 jobs", ())
     assert isinstance(facts.mover.sites["alpha"], int)
     assert facts.mover.remote == {f"http://{address}/ipfs": ""}
     assert facts.mover.private == ("127.0.0.1:9000",)
