@@ -1,0 +1,121 @@
+"""docs/agent.md: every field, limit, code and vector of the node agents' protocol is the code's."""
+
+import base64
+from dataclasses import fields
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from provider_daemon.node_protocol import answer, command, request, signature, token
+from provider_daemon.node_protocol.rejection import STATUS, Rejection
+from provider_daemon.nodes import reading, report
+from provider_daemon.nodes.command import CommandKind, CommandResult
+from tests.unit.docs import blocks, column, page, table
+
+PAGE = page("agent.md")
+TYPES = {
+    report.Count: "count",
+    report.Long: "long",
+    report.Percent: "percent",
+    report.Celsius: "celsius",
+    report.Word: "word",
+    report.Line: "line",
+    report.Words: "words",
+    bool: "bool",
+}
+OBJECTS = {
+    "heartbeat": report.Heartbeat,
+    "capacity": report.Capacity,
+    "health": report.Health,
+    "gpu": report.Gpu,
+    "latency": report.Latency,
+    "measurement": report.LatencyMeasurement,
+    "jobs": report.JobCounts,
+    "services": report.Services,
+    "hardware": report.Hardware,
+    "topology": report.Topology,
+    "locality": report.Locality,
+    "acknowledgement": report.Acknowledgement,
+    "registration": report.Registration,
+}
+
+
+@pytest.mark.parametrize(("name", "kind"), OBJECTS.items())
+def test_every_field_is_there_with_its_type(name: str, kind: type[Any]) -> None:
+    """Each object has a table with its fields in the code's order."""
+    hints = get_type_hints(kind, include_extras=True)
+    rows = table(PAGE, f"{name} field")
+    assert [row[0] for row in rows] == [each.name for each in fields(kind)]
+    for field, type_name, *_ in rows:
+        if hints[field] in TYPES:
+            assert type_name == TYPES[hints[field]], field
+
+
+def test_every_limit_is_there() -> None:
+    """Of the named types, and of the lists: the page's number is the code's."""
+    limits = {
+        row[0]: row[1].replace("2³¹", "2147483648").replace("2⁶²", str(2**62)) for row in table(PAGE, "type")
+    }
+    for hint, name in TYPES.items():
+        for limit in get_args(hint)[1:] if get_origin(hint) is Annotated else ():
+            highest = getattr(limit, "max_length", None) or limit.le
+            said = limits[name].replace("2147483648 - 1", "2147483647")
+            assert str(highest) in said, name
+    lists = {"gpus": 64, "acknowledgements": 16, "measurements": 16, "active_job_ids": 1024, "xid_errors": 64}
+    for kind in OBJECTS.values():
+        for name, hint in get_type_hints(kind, include_extras=True).items():
+            if name in lists:
+                assert get_args(hint)[1].max_length == lists[name]
+                assert f"at most {lists[name]}" in PAGE.split(f"| {name} |")[1].splitlines()[0]
+
+
+def test_every_code_is_there_with_its_status() -> None:
+    """What the collector refuses, in the code's order."""
+    said = [(row[0], int(row[1])) for row in table(PAGE, "code")]
+    assert said == [(str(each), int(STATUS[each])) for each in Rejection]
+
+
+def test_every_command_and_result_is_there() -> None:
+    """The fixed list of commands, and what becomes of one."""
+    assert column(PAGE, "kind of command") == list(CommandKind)
+    assert column(PAGE, "result of a command") == list(CommandResult)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "more"),
+    [
+        ("token", token.NodeToken, {"type", "version"}),
+        ("command", command.NodeCommand, {"type", "version"}),
+        ("answer", answer.Answer, set()),
+        ("auth", request.Auth, set()),
+    ],
+)
+def test_every_member_of_the_envelopes_is_there(name: str, kind: type[Any], more: set[str]) -> None:
+    """Of tokens, commands, answers and `auth`."""
+    said = [word.strip() for cell in column(PAGE, name) for word in cell.split(",")]
+    assert set(said) == {each.name for each in fields(kind)} | more
+
+
+def test_the_example_is_signed_as_the_page_says() -> None:
+    """The request's payload is a heartbeat, and its signature holds over the lines below it."""
+    (body,) = blocks(PAGE, "json")
+    lines = next(block for block in blocks(PAGE, "text") if block.startswith("provd-agent-1"))
+    read = request.read("heartbeat", body.strip().encode())
+    beat, auth = reading.heartbeat(read.payload), read.auth
+    assert auth is not None
+    stamp = signature.Stamp(beat.node_id, beat.cluster_id, auth.timestamp, auth.nonce)
+    base = signature.base_text(signature.Purpose.HEARTBEAT, stamp, read.payload)
+    assert base.decode() == lines.strip()
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    assert f"`{public}`" in PAGE
+    assert signature.verify(public, base, auth.signature)
+
+
+def test_constants() -> None:
+    """The numbers that stand in running text."""
+    assert (signature.OLDEST_SECONDS, signature.AHEAD_SECONDS) == (300, 60)
+    assert "at most 300 s old and at most 60 s ahead" in PAGE
+    assert (answer.LEAST_SECONDS, answer.MOST_SECONDS) == (10, 120)
+    assert "10 to 120 s" in PAGE
