@@ -21,7 +21,7 @@ from provider_daemon.doctor.facts import Certificate, DataFacts, GatewayFacts, M
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_site import Way
 from provider_daemon.errors import Refused, Transient
-from provider_daemon.gateway.tls import new_context
+from provider_daemon.listener.certificates import new_context
 from provider_daemon.mover import unpack
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles

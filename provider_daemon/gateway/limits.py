@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from provider_daemon.gateway.errors import ApiError, Code
+from provider_daemon.metrics.gate import GateLimits
 
 KEYS = 20_000  # buckets kept; the least recently used one is forgotten first
 
-HEADERS = 64  # of one request
-HEADER_BYTES = 8190  # of one header, and of the request line
 JSON_BYTES = 32 * 1024  # of a request's JSON body
 BODY_SECONDS = 10.0  # for a JSON body to arrive
+READ_BYTES = 256 * 1024  # of a body that are read ahead, so that uploads are written in large parts
 CHUNK_SECONDS = 30.0  # for the next part of an upload to arrive
 STALLED_SECONDS = 60.0  # for a client to accept the next part of an answer
 CONNECTIONS, CONNECTIONS_PER_ADDRESS = 1024, 64
@@ -19,6 +19,11 @@ STREAMS, STREAMS_PER_ACCOUNT = 256, 16  # downloads, archives and logs in progre
 ARCHIVES_PER_ACCOUNT = 1  # each occupies one of two programs at the site as long as its client reads
 FOLLOWERS = 64  # of logs, among them: each occupies a channel to the site
 LOGIN_FAILURES_PER_MINUTE = 30  # of one address
+
+
+def port_limits(*, proxied: bool) -> GateLimits:
+    """Behind a reverse proxy all connections have one address."""
+    return GateLimits(CONNECTIONS, 0 if proxied else CONNECTIONS_PER_ADDRESS, "gateway")
 
 
 class Rates:

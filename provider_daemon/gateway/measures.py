@@ -7,6 +7,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from provider_daemon import __version__
+from provider_daemon.listener.certificates import Certificates
 from provider_daemon.metrics.catalog import BUILD, Family, MetricKind
 from provider_daemon.metrics.gate import HttpCounts
 from provider_daemon.metrics.meters import Meters, metric
@@ -76,7 +77,7 @@ class Measures:
     streams: int = 0
     uploads: int = 0
     uploads_limit: int = 0
-    certificate_expires: float | None = None
+    certificates: Certificates | None = None
     ready: dict[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -104,6 +105,6 @@ class GatewayCollector(Collector):
         yield metric(CLOSED, [((reason,), count) for reason, count in closed.items()])
         yield metric(UPLOADS, [((), now.uploads)])
         yield metric(UPLOADS_LIMIT, [((), now.uploads_limit)])
-        if now.certificate_expires is not None:
-            yield metric(CERTIFICATE, [((), now.certificate_expires)])
+        if now.certificates is not None:
+            yield metric(CERTIFICATE, [((), now.certificates.expires)])
         yield metric(READY, [((name,), float(ready)) for name, ready in now.ready.items()])

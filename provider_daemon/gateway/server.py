@@ -18,14 +18,15 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.clock import SystemClock
 from provider_daemon.config.model import ClusterConfig, Config, GatewayConfig
 from provider_daemon.errors import ConfigError, ProvdError
-from provider_daemon.gateway import listen
 from provider_daemon.gateway.app import build_app
+from provider_daemon.gateway.limits import CONNECTIONS, READ_BYTES, port_limits
 from provider_daemon.gateway.logins import Logins
 from provider_daemon.gateway.measures import GatewayCollector, Measures
 from provider_daemon.gateway.parts import Gateway, Site
-from provider_daemon.gateway.tls import Certificates
 from provider_daemon.gateway.uploads import GIB, Uploads
 from provider_daemon.ledger.guest import LedgerGuest
+from provider_daemon.listener import serve as listener
+from provider_daemon.listener.certificates import Certificates
 from provider_daemon.metrics.gate import Gate
 from provider_daemon.metrics.server import health_app
 from provider_daemon.metrics.server import serve as serve_metrics
@@ -78,7 +79,10 @@ class Server:
         found = self._section
         if not found.certificate:
             return None
-        return Certificates(Path(found.certificate), Path(found.key), self.measures, self.ongoing, self.clock)
+        self.measures.certificates = Certificates(
+            "gateway", Path(found.certificate), Path(found.key), self.ongoing, self.clock
+        )
+        return self.measures.certificates
 
     def _gateway(self) -> Gateway:
         section, config = self._section, self._config
@@ -143,11 +147,12 @@ class Server:
         log.info("gateway_stopped")
 
     async def _serve(self) -> web.AppRunner:
-        limits = listen.limits(proxied=self.gateway.proxied)
         address = self._section.listen
+        limits = port_limits(proxied=self.gateway.proxied)
         gate = Gate(address, self.clock, self.ongoing, self.measures.connections, limits)
         context = self._certificates.context if self._certificates else None
-        return await listen.serve(build_app(self.gateway), address, gate, context)
+        opened = listener.Listener("gateway.listen", address, CONNECTIONS, READ_BYTES)
+        return await listener.serve(build_app(self.gateway), opened, gate, context)
 
     async def _serve_metrics(self) -> web.AppRunner:
         """/readyz has a line for each dependency that does not work."""

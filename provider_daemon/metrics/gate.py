@@ -25,8 +25,6 @@ MOST = 64  # twice the number of status pages that may stay open
 REQUEST_SECONDS = 5.0
 # From the end of a request to the first byte of the next; the client must read the answer by then.
 IDLE_SECONDS = 20.0
-FLOODED = "metrics_port_flooded"
-GATEWAY_FLOODED = "gateway_flooded"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -41,11 +39,11 @@ class HttpCounts:
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """`most` connections, and `per_address` of one peer (0: no limit). `public`: the gateway's port."""
+    """`most` connections, and `per_address` of one peer (0: no limit). `port`: its name in log events."""
 
     most: int = MOST
     per_address: int = 0
-    public: bool = False
+    port: str = "metrics_port"
 
 
 def peer_group(address: str) -> str:
@@ -71,7 +69,7 @@ class Gate:
         self._listen, self._clock, self._ongoing, self._counts = listen, clock, ongoing, counts
         self._limits = limits or GateLimits()
         self._addresses: Counter[str] = Counter()
-        self._waiting: dict[Connection, None] = {}
+        self._waiting: dict[object, Connection] = {}  # by aiohttp's protocol, the longest waiting first
         self._busy: dict[object, Connection] = {}
 
     def protocol(self, inner: Callable[[], asyncio.Protocol]) -> Callable[[], "Connection"]:
@@ -81,17 +79,16 @@ class Gate:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         connection = request.protocol
-        found = next((each for each in self._waiting if each.inner is connection), None)
+        found = self._waiting.pop(connection, None)
         if found is None:
             return await handler(request)
-        self._waiting.pop(found)
         self._busy[connection] = found
         found.stop_waiting()
         try:
             return await handler(request)
         finally:
             if self._busy.pop(connection, None):
-                self._waiting[found] = None
+                self._waiting[connection] = found
                 found.wait(IDLE_SECONDS)
 
     def opened(self, connection: "Connection") -> None:
@@ -102,12 +99,12 @@ class Gate:
         elif len(self._waiting) + len(self._busy) >= self._limits.most:
             self._make_room(connection)
         if not connection.closing:
-            self._waiting[connection] = None
+            self._waiting[connection.inner] = connection
             self._count()
             connection.wait(REQUEST_SECONDS)
 
     def closed(self, connection: "Connection") -> None:
-        self._waiting.pop(connection, None)
+        self._waiting.pop(connection.inner, None)
         self._busy.pop(connection.inner, None)
         self._addresses[connection.address] -= 1
         if not self._addresses[connection.address]:
@@ -115,9 +112,8 @@ class Gate:
         self._count()
         few = self._counts.open < self._limits.most // 2
         if few and self._ongoing.clear(self._problem, self._listen):
-            recovered = "gateway_recovered" if self._limits.public else "metrics_port_recovered"
             log.info(
-                recovered,
+                f"{self._limits.port}_recovered",
                 listen=self._listen,
                 closed_for_room=self._counts.full,
                 closed_late=self._counts.late,
@@ -128,17 +124,16 @@ class Gate:
 
     def _make_room(self, new: "Connection") -> None:
         self._counts.full += 1
-        oldest = next(iter(self._waiting), new)
-        self._waiting.pop(oldest, None)
+        oldest = next(iter(self._waiting.values()), new)
+        self._waiting.pop(oldest.inner, None)
         oldest.abort()
         if self._ongoing.start(self._problem, self._listen, self._clock.now()):
-            flooded = GATEWAY_FLOODED if self._limits.public else FLOODED
             following = "each new connection closes the longest idle one; find out who connects"
-            log.warning(flooded, listen=self._listen, connections=self._limits.most, next=following)
+            log.warning(self._problem, listen=self._listen, connections=self._limits.most, next=following)
 
     @property
     def _problem(self) -> str:
-        return GATEWAY_FLOODED if self._limits.public else FLOODED
+        return f"{self._limits.port}_flooded"
 
     def _count(self) -> None:
         self._counts.open = len(self._waiting) + len(self._busy)

@@ -13,8 +13,9 @@ from aiohttp import web
 
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.errors import Refused
-from provider_daemon.gateway import listen, log_routes
+from provider_daemon.gateway import log_routes
 from provider_daemon.gateway.app import build_app
+from provider_daemon.gateway.limits import READ_BYTES, port_limits
 from provider_daemon.gateway.logins import Logins
 from provider_daemon.gateway.measures import Measures
 from provider_daemon.gateway.parts import Gateway, Site
@@ -24,6 +25,7 @@ from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.listener.serve import Listener, serve
 from provider_daemon.metrics.gate import Gate
 from provider_daemon.ports import Cluster
 from provider_daemon.site_files.files import SiteFiles
@@ -154,9 +156,10 @@ async def serving(tmp_path: Path, ledger: Ledger, **changes: Any) -> AsyncIterat
         **changes,
     }
     gateway = Gateway(**values)
-    limits = listen.limits(proxied=gateway.proxied)
+    limits = port_limits(proxied=gateway.proxied)
     gate = Gate("here", clock, gateway.ongoing, gateway.measures.connections, limits)
-    runner = await listen.serve(build_app(gateway), "127.0.0.1:0", gate, None)
+    opened = Listener("gateway.listen", "127.0.0.1:0", 64, READ_BYTES)
+    runner = await serve(build_app(gateway), opened, gate, None)
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as http:
         yield Running(gateway, ledger, accounts, clock, work_root, http, runner)

@@ -20,17 +20,18 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from provider_daemon.config.model import Config, GatewayConfig, default_toml, parse
 from provider_daemon.errors import ConfigError
-from provider_daemon.gateway import limits, listen, openapi, page_routes
+from provider_daemon.gateway import limits, openapi, page_routes
 from provider_daemon.gateway.errors import Code
-from provider_daemon.gateway.measures import FAMILIES, GatewayCollector, Measures
+from provider_daemon.gateway.measures import FAMILIES, GatewayCollector
 from provider_daemon.gateway.middleware import HEADERS
 from provider_daemon.gateway.routes import ROUTES
 from provider_daemon.gateway.schemas import SCHEMAS
 from provider_daemon.gateway.server import Server, checked
-from provider_daemon.gateway.tls import Certificates
 from provider_daemon.gateway.uploads import KEEP_SECONDS, MOST_UPLOADS, PART_SECONDS
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.listener import serve as listener
+from provider_daemon.listener.certificates import Certificates
 from provider_daemon.metrics import gate
 from provider_daemon.metrics.server import serve
 from provider_daemon.ongoing import OngoingProblems
@@ -160,7 +161,7 @@ def test_the_limits_are_documented() -> None:
         "downloads, archives and logs at once": f"{limits.STREAMS}, {limits.STREAMS_PER_ACCOUNT} per account",
         "followed logs among them": f"{limits.FOLLOWERS}, {limits.FOLLOWERS // 8} per account",
         "archives among them": f"{limits.ARCHIVES_PER_ACCOUNT} per account",
-        "headers of a request": f"{limits.HEADERS}, {limits.HEADER_BYTES} bytes each",
+        "headers of a request": f"{listener.HEADERS}, {listener.HEADER_BYTES} bytes each",
         "JSON body": f"{limits.JSON_BYTES // 1024} KiB within {limits.BODY_SECONDS:g} s",
         "head of a request": f"{gate.REQUEST_SECONDS:g} s",
         "pause between two requests": f"{gate.IDLE_SECONDS:g} s",
@@ -332,7 +333,7 @@ async def test_a_process_from_its_configuration(
         addresses.append(runner.addresses[0])
         return runner
 
-    monkeypatch.setattr(listen, "serve", partial(noting, listen.serve))
+    monkeypatch.setattr(listener, "serve", partial(noting, listener.serve))
     monkeypatch.setattr("provider_daemon.gateway.server.serve_metrics", partial(noting, serve))
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
@@ -381,15 +382,15 @@ def test_a_certificate_that_does_not_fit(tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
     foreign = certificate(other, "second")
-    measures, ongoing, clock = Measures(), OngoingProblems(), FakeClock()
+    ongoing, clock = OngoingProblems(), FakeClock()
     with pytest.raises(ConfigError, match=r"gateway\.certificate"):
-        Certificates(files[0], foreign[1], measures, ongoing, clock)
-    found = Certificates(*files, measures, ongoing, clock)
-    expires = measures.certificate_expires
+        Certificates("gateway", files[0], foreign[1], ongoing, clock)
+    found = Certificates("gateway", *files, ongoing, clock)
+    expires = found.expires
     files[0].write_bytes(foreign[0].read_bytes())
     found.reload()
     assert ongoing.lasting() == [("certificate_not_reloaded", str(files[0]))]
-    assert measures.certificate_expires == expires
+    assert found.expires == expires
     files[1].write_bytes(foreign[1].read_bytes())
     found.reload()
     assert ongoing.lasting() == []

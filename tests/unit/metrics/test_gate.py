@@ -13,12 +13,13 @@ import structlog
 from aiohttp import web
 
 from provider_daemon.metrics import gate as module
-from provider_daemon.metrics.gate import FLOODED, MOST, Gate, HttpCounts, peer_group
+from provider_daemon.metrics.gate import MOST, Gate, HttpCounts, peer_group
 from provider_daemon.metrics.server import serve
 from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import FakeClock
 
 FLOOD = 400
+FLOODED = "metrics_port_flooded"
 CONNECTION = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 

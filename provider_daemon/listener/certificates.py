@@ -7,31 +7,34 @@ import structlog
 from cryptography import x509
 
 from provider_daemon.errors import ConfigError
-from provider_daemon.gateway.measures import Measures
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock
 
-log = structlog.get_logger("provd.gateway")
+log = structlog.get_logger("provd.tls")
 
 PROBLEM = "certificate_not_reloaded"
 
 
 class Certificates:
-    """`context` is what the listener uses. New connections get a new certificate; open ones keep theirs."""
+    """`context` is what the listener uses. New connections get a new certificate; open ones keep theirs.
+
+    `expires`: when the certificate in use does, in seconds since the epoch.
+    """
 
     def __init__(
-        self, certificate: Path, key: Path, measures: Measures, ongoing: OngoingProblems, clock: Clock
+        self, section: str, certificate: Path, key: Path, ongoing: OngoingProblems, clock: Clock
     ) -> None:
-        """Raises ConfigError if the files cannot be used."""
+        """`section`: where the files are configured. Raises ConfigError if they cannot be used."""
         self._certificate, self._key = certificate, key
-        self._measures, self._ongoing, self._clock = measures, ongoing, clock
+        self._ongoing, self._clock = ongoing, clock
         self.context = new_context()
+        self.expires = 0.0
         self._seen: tuple[tuple[int, ...], ...] = ()
         try:
             self._load()
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
-            raise ConfigError([f"gateway.certificate {certificate}, gateway.key {key}: {why}"]) from None
+            raise ConfigError([f"{section}.certificate {certificate}, {section}.key {key}: {why}"]) from None
 
     def reload(self) -> None:
         """Reads the files if they changed. Files that do not fit together change nothing."""
@@ -45,11 +48,7 @@ class Certificates:
                 log.error(PROBLEM, certificate=str(self._certificate), why=str(error), next=following)
             return
         self._ongoing.clear(PROBLEM, str(self._certificate))
-        log.info(
-            "certificate_reloaded",
-            certificate=str(self._certificate),
-            expires=self._measures.certificate_expires,
-        )
+        log.info("certificate_reloaded", certificate=str(self._certificate), expires=self.expires)
 
     def _load(self) -> None:
         """Loads into a new context first: a key of another certificate leaves the one in use unchanged."""
@@ -57,7 +56,7 @@ class Certificates:
         new_context().load_cert_chain(self._certificate, self._key)
         found = x509.load_pem_x509_certificates(self._certificate.read_bytes())[0]
         self.context.load_cert_chain(self._certificate, self._key)
-        self._measures.certificate_expires = found.not_valid_after_utc.timestamp()
+        self.expires = found.not_valid_after_utc.timestamp()
         self._seen = state
 
     def _state(self) -> tuple[tuple[int, ...], ...]:
