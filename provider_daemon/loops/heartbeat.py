@@ -94,19 +94,23 @@ class Heartbeat:
         ]
 
     def _store(self, wanted: Sequence[Message], count: int) -> None:
-        """Stores the messages. Nodes whose last heartbeat still waits come first, or they would starve."""
+        """Stores the messages.
+
+        Those that replace a waiting one keep its turn and come first: on a site whose heartbeats do not fit
+        into the blocks between two polls, the last nodes would never be reported.
+        """
         now, signer = self._clock.now(), self._served.signer.address
-        behind = self._waiting()
+        turns = {subject: turn for turn, subject in enumerate(self._waiting())}
         with self._ledger.write():
             self._ledger.set(meta.node_count(self._served.cluster_id), count)
-            for message in sorted(wanted, key=lambda message: message.subject not in behind):
+            for message in sorted(wanted, key=lambda message: turns.get(message.subject, len(turns))):
                 self._ledger.replace_message(signer, message, now)
             self._ledger.prune_messages(now - KEEP_SECONDS)
 
-    def _waiting(self) -> frozenset[str]:
-        """Returns the nodes whose last heartbeat is not in a transaction yet."""
+    def _waiting(self) -> dict[str, Message]:
+        """Returns the heartbeats that are in no transaction yet, by node, in the order of their turns."""
         waiting = self._ledger.waiting_messages(self._served.signer.address)
-        return frozenset(message.subject for message in waiting if message.kind == "node")
+        return {message.subject: message for message in waiting if message.kind == "node"}
 
     def _sequence(self) -> int:
         """Returns this tick's sequence.

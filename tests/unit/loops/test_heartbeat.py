@@ -18,6 +18,7 @@ from provider_daemon.ledger.pause import Pause
 from provider_daemon.loops.cluster_updates import update
 from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.node_ids import node_id
+from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.loops.rejections import Rejections
 from provider_daemon.ports import Cluster
 from tests.fakes.chain import ALICE, PROVIDER, job
@@ -63,6 +64,22 @@ async def test_more_nodes_than_the_chain_thinks(house: House) -> None:
     cluster = await house.chain.client.cluster("HPC-1")
     assert cluster is not None
     assert (cluster.total_nodes, cluster.available_nodes) == (6, 6)
+
+
+async def test_more_heartbeats_than_fit_into_the_blocks(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every node has its turn, even if all change at each poll, and blocks take two in six until the next."""
+    house.outbox.reconfigure(OutboxSettings(max_messages=1))
+    house.scheduler.hosts = 6
+    nodes = await house.scheduler.nodes()
+    for poll in range(5):
+        changed = tuple(replace(node, cpus_allocated=poll) for node in nodes)
+        monkeypatch.setattr(house.scheduler, "nodes", AsyncMock(return_value=changed))
+        house.chain.block(seconds=28)
+        await heard(house)
+    known = [await house.chain.client.query.node(f"alpha.n{number}") for number in range(1, 7)]
+    assert None not in known
 
 
 async def sent(house: House, seconds: float) -> list[str]:
