@@ -18,6 +18,7 @@ from provider_daemon.money.account import Accounted, Movement, Reading
 from provider_daemon.money.pricing import price_rules
 from provider_daemon.money.rules import DEFAULT, Rules
 from provider_daemon.nodes.facts import AgentFacts
+from provider_daemon.nodes.hold import HoldSource
 from provider_daemon.nodes.report import Acknowledgement
 
 
@@ -124,7 +125,11 @@ class SubmissionResult:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A compute node as scontrol shows it; memory in MiB. `usable`: it accepts jobs, or is powered down."""
+    """A compute node as scontrol shows it; memory in MiB. `usable`: it accepts jobs, or is powered down.
+
+    The last two fields are not SLURM's (loops/node_conditions.py): `holds`, the reasons why the node is not
+    sold, and `gpus_lost`, the number of its GPUs that do not work.
+    """
 
     host: str
     slurm_state: str
@@ -140,6 +145,19 @@ class Node:
     partitions: tuple[str, ...] = ()
     load: str = ""
     reason: str = ""
+    holds: frozenset[HoldSource] = frozenset()
+    gpus_lost: int = 0
+
+    @property
+    def sellable(self) -> bool:
+        """Whether the node takes jobs, and nothing speaks against selling it."""
+        return self.usable and not self.holds
+
+    @property
+    def gpus_free(self) -> int:
+        """GPUs that are neither allocated nor broken. A broken one that is allocated counts twice: SLURM does
+        not say which ones a job has."""
+        return max(0, self.gpus - self.gpus_allocated - self.gpus_lost)
 
 
 class Transfers(Protocol):

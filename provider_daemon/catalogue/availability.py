@@ -13,11 +13,11 @@ def availability(
     cluster_id: str, nodes: Iterable[Node], waited: Mapping[str, Sequence[int]], now: float
 ) -> Availability:
     """`waited`: queue -> seconds that each job which started lately had waited."""
-    usable = [node for node in nodes if node.usable]
+    usable = [node for node in nodes if node.sellable]
     gpus: dict[str, int] = {}
     for node in usable:
         if node.gpus:
-            gpus[node.gpu_type] = gpus.get(node.gpu_type, 0) + max(0, node.gpus - node.gpus_allocated)
+            gpus[node.gpu_type] = gpus.get(node.gpu_type, 0) + node.gpus_free
     return Availability(
         cluster_id=cluster_id,
         as_of=int(now),

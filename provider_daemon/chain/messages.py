@@ -1,4 +1,4 @@
-"""The chain's messages in their envelopes, and the three that the daemon sends."""
+"""The chain's messages in their envelopes, and two that the daemon sends; node_metadata.py has the third."""
 
 from collections.abc import Iterable
 
@@ -11,8 +11,7 @@ from provider_daemon.chain.proto.cosmos.bank.v1beta1.bank_pb2 import MsgSend
 from provider_daemon.chain.proto.virtengine.encryption.v1 import tx_pb2 as encryption
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.errors import Unreadable
-from provider_daemon.job.usage import MIB_PER_GB, Usage
-from provider_daemon.ports import Node
+from provider_daemon.job.usage import Usage
 
 # The field that names the signer of each message (the SDK's cosmos.msg.v1.signer option).
 SIGNER_FIELDS: dict[type[Message], str] = {
@@ -106,42 +105,6 @@ def report_job_status(facts: EvidenceFacts, *, signature: str, status_message: s
     return pack(message)
 
 
-def update_node_metadata(
-    node: Node, *, provider: str, node_id: str, cluster_id: str, region: str, datacenter: str, sequence: int
-) -> Any:
-    """Returns a heartbeat.
-
-    Resources are what is available, not the total (docs/protocol.md, 'Nodes'); the chain replaces the whole
-    record.
-    """
-    message = tx_pb2.MsgUpdateNodeMetadata(
-        provider_address=provider,
-        node_id=node_id,
-        cluster_id=cluster_id,
-        region=region,
-        datacenter=datacenter,
-        resources=_available(node),
-        active=node.usable,
-        state=types_pb2.NODE_STATE_ACTIVE if node.usable else types_pb2.NODE_STATE_OFFLINE,
-        health_status=_health(node),
-        last_sequence_number=sequence,
-        capacity=_capacity(node),
-        health=types_pb2.NodeHealth(
-            status=_health(node), load_average_1m=node.load, slurm_state=node.slurm_state
-        ),
-    )
-    return pack(message)
-
-
-def heartbeat_facts(body: bytes) -> tx_pb2.MsgUpdateNodeMetadata:
-    """Returns what a stored heartbeat says about its node, without what differs in every one."""
-    message = tx_pb2.MsgUpdateNodeMetadata()
-    Any.FromString(body).Unpack(message)
-    message.ClearField("last_sequence_number")
-    message.health.ClearField("load_average_1m")
-    return message
-
-
 def update_cluster(
     *,
     provider: str,
@@ -170,35 +133,3 @@ _CLUSTER_STATES = {
     "active": types_pb2.CLUSTER_STATE_ACTIVE,
     "draining": types_pb2.CLUSTER_STATE_DRAINING,
 }
-
-
-def _health(node: Node) -> types_pb2.HealthStatus.ValueType:
-    if node.usable:
-        return types_pb2.HEALTH_STATUS_HEALTHY
-    return types_pb2.HEALTH_STATUS_DRAINING if node.draining else types_pb2.HEALTH_STATUS_OFFLINE
-
-
-def _available(node: Node) -> types_pb2.NodeResources:
-    capacity = _capacity(node)
-    return types_pb2.NodeResources(
-        cpu_cores=capacity.cpu_cores_available,
-        memory_gb=capacity.memory_gb_available,
-        gpus=capacity.gpus_available,
-        gpu_type=node.gpu_type,
-    )
-
-
-def _capacity(node: Node) -> types_pb2.NodeCapacity:
-    memory, taken = node.memory_mib // MIB_PER_GB, -(-node.memory_allocated_mib // MIB_PER_GB)
-    return types_pb2.NodeCapacity(
-        cpu_cores_total=node.cpus,
-        cpu_cores_available=max(0, node.cpus - node.cpus_allocated),
-        cpu_cores_allocated=node.cpus_allocated,
-        memory_gb_total=memory,
-        memory_gb_available=max(0, memory - taken),
-        memory_gb_allocated=taken,
-        gpus_total=node.gpus,
-        gpus_available=max(0, node.gpus - node.gpus_allocated),
-        gpus_allocated=node.gpus_allocated,
-        gpu_type=node.gpu_type,
-    )

@@ -207,6 +207,12 @@ class CatalogueConfig(_Strict):
     terms: Annotated[str, StringConstraints(max_length=200)] = ""
 
 
+class NodesConfig(_Strict):
+    """`unhealthy`: what happens to a node whose agent reports it sick (nodes/condition.UnhealthyPolicy)."""
+
+    unhealthy: Literal["report", "unavailable", "drain"] = "unavailable"
+
+
 class ClusterConfig(_Strict):
     id: Name
     name: Name
@@ -233,6 +239,7 @@ class ClusterConfig(_Strict):
     payment: PaymentConfig = PaymentConfig()
     data: ClusterDataConfig = ClusterDataConfig()
     catalogue: CatalogueConfig = CatalogueConfig()
+    nodes: NodesConfig = NodesConfig()
 
 
 class GatewayConfig(_Strict):

@@ -16,6 +16,7 @@ from provider_daemon.job.report_cost import ReportGasLimits
 from provider_daemon.job.spec import Spec
 from provider_daemon.loops.cluster import PoolPolicy, ServedCluster
 from provider_daemon.loops.outbox import OutboxSettings
+from provider_daemon.nodes.condition import UnhealthyPolicy
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.connect import logins
 from provider_daemon.slurm.scheduler import SlurmScheduler
@@ -92,6 +93,7 @@ def served_cluster(
         customers=customer_policy(customers or CustomersConfig()),
         pool=_pool(cluster),
         payment=PaymentPolicy(PaymentMode(cluster.payment.mode), str(cluster.payment.share)),
+        unhealthy=UnhealthyPolicy(cluster.nodes.unhealthy),
         site=SitePolicy(
             images=tuple(map(_image, cluster.images)),
             limits=Limits(

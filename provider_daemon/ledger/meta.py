@@ -8,10 +8,11 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 from provider_daemon.job.payment import ChainSettlement
-from provider_daemon.ledger import audit_summary
+from provider_daemon.ledger import audit_summary, failed_gpus_text
 from provider_daemon.ledger import pause as pauses
 from provider_daemon.ledger.audit_summary import AuditSummary
 from provider_daemon.ledger.pause import Pause
+from provider_daemon.nodes.condition import FailedGpus
 
 T = TypeVar("T")
 
@@ -123,6 +124,13 @@ def catalogue(cluster_id: str) -> Key[str]:
 def node_id(first: str) -> Key[str]:
     """The current id on chain of the node whose first one was `first`."""
     return Key(f"node_id:{first}", str, first)
+
+
+def failed_gpus(cluster_id: str) -> Key[Mapping[str, FailedGpus]]:
+    """The GPUs of each host that are not sold; hosts whose GPUs all work are left out."""
+    return Key(
+        f"failed_gpus:{cluster_id}", failed_gpus_text.load, MappingProxyType({}), failed_gpus_text.dump
+    )
 
 
 def read(connection: sqlite3.Connection, key: Key[T]) -> T:

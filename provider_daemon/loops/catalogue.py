@@ -21,6 +21,7 @@ from provider_daemon.job.maintenance import Window, WindowSource, of_reservation
 from provider_daemon.ledger import maintenance, meta, waits
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message
+from provider_daemon.loops.node_conditions import with_conditions
 from provider_daemon.ports import Chain, Clock, Node, Offering, Scheduler
 
 log = structlog.get_logger("provd.catalogue")
@@ -60,7 +61,7 @@ class CataloguePublisher:
         self._base = base
 
     async def tick(self) -> None:
-        nodes = await self._scheduler.nodes()
+        nodes = with_conditions(self._ledger, self._cluster_id, await self._scheduler.nodes())
         await self._read_reservations(len(nodes))
         windows = maintenance.windows(self._ledger, self._cluster_id, self._clock.now())
         sha256 = await self._publish(self._base, windows, nodes) if self._base else ""

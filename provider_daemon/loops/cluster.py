@@ -16,6 +16,7 @@ from provider_daemon.job.lifecycle import Job, kill_after
 from provider_daemon.job.payment import PaymentPolicy
 from provider_daemon.job.site_root import is_job_directory, site_root
 from provider_daemon.job.snapshot import Snapshot
+from provider_daemon.nodes.condition import UnhealthyPolicy
 from provider_daemon.slurm.launchers import Launch, LaunchFacts, launch
 from provider_daemon.slurm.script import Batch, relative
 from provider_daemon.template.places import fill
@@ -40,7 +41,7 @@ class ServedCluster:
     """The settings of one cluster: `cluster_id` is its id on chain, node ids are `<name>.<host>`.
 
     `data`: None if no data mover serves the cluster; jobs with inputs are then refused. `pool`: None where
-    all customers' jobs run as one Unix user.
+    all customers' jobs run as one Unix user. `unhealthy`: what happens to a node whose agent reports it sick.
     """
 
     cluster_id: str
@@ -60,6 +61,7 @@ class ServedCluster:
     customers: CustomerPolicy = field(default_factory=CustomerPolicy)
     pool: PoolPolicy | None = None
     payment: PaymentPolicy = field(default_factory=PaymentPolicy)
+    unhealthy: UnhealthyPolicy = UnhealthyPolicy.UNAVAILABLE
 
     def lacks_user(self, job: Job) -> bool:
         """Returns whether the job must wait for a Unix user of its customer before it is submitted."""

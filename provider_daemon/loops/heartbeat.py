@@ -4,20 +4,23 @@ A transaction costs a fee, so a node is reported when it changed, and before the
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import structlog
 
-from provider_daemon.chain import messages
+from provider_daemon.chain import messages, node_metadata
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.cluster_updates import DRAINING, Update, shown_on_chain, update, wanted_state
-from provider_daemon.loops.node_ids import node_id
+from provider_daemon.loops.node_conditions import NodeConditions
+from provider_daemon.loops.node_ids import current_id, first_id
+from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.planning.heartbeats import is_due, patience
-from provider_daemon.ports import Chain, Clock, Cluster, Node, Scheduler
+from provider_daemon.ports import Agents, Chain, Clock, Cluster, Node, Scheduler
 
 log = structlog.get_logger("provd.heartbeat")
 
@@ -28,13 +31,21 @@ class Heartbeat:
     """Sends the heartbeats of one cluster."""
 
     def __init__(
-        self, ledger: Ledger, scheduler: Scheduler, chain: Chain, served: ServedCluster, clock: Clock
+        self,
+        ledger: Ledger,
+        scheduler: Scheduler,
+        chain: Chain,
+        served: ServedCluster,
+        clock: Clock,
+        agents: Agents | None = None,
+        ongoing: OngoingProblems | None = None,
     ) -> None:
         self._ledger = ledger
         self._scheduler = scheduler
         self._chain = chain
         self._served = served
         self._clock = clock
+        self._conditions = NodeConditions(ledger, agents, clock, ongoing or OngoingProblems())
         self._ticked_at: float | None = None
 
     def reconfigure(self, served: ServedCluster) -> None:
@@ -45,7 +56,7 @@ class Heartbeat:
         cluster = await self._chain.cluster(self._served.cluster_id)
         if cluster is not None:
             self._drain(cluster)
-        nodes = await self._scheduler.nodes()
+        nodes = self._conditions.assess(self._served, await self._scheduler.nodes())
         if cluster is None:
             log.error(
                 "cluster_not_registered",
@@ -71,25 +82,27 @@ class Heartbeat:
             period = now - self._ticked_at
         self._ticked_at = now
         last = self._ledger.last_heartbeats(self._served.signer.address, now - KEEP_SECONDS)
-        beats = [(node, self._node(node, sequence)) for node in nodes]
+        beats = [(node, self._node(node, sequence, last)) for node in nodes]
         known = [
-            messages.heartbeat_facts(last[beat.subject].body) for _, beat in beats if beat.subject in last
+            node_metadata.heartbeat_facts(last[beat.subject].body)
+            for _, beat in beats
+            if beat.subject in last
         ]
         if cluster.state == "offline" or cluster.available_nodes < sum(each.active for each in known):
             return [beat for _, beat in beats]
         waiting = self._waiting()
-        any_usable = any(node.usable for node in nodes)
+        any_sold = any(node.sellable for node in nodes)
         return [
             beat
             for node, beat in beats
             if beat.subject in waiting  # what waits to be sent is always the newest
             or (before := last.get(beat.subject)) is None
-            or messages.heartbeat_facts(before.body) != messages.heartbeat_facts(beat.body)
+            or node_metadata.heartbeat_facts(before.body) != node_metadata.heartbeat_facts(beat.body)
             or is_due(
                 now - before.created_at,
                 period,
                 # without any heartbeat the chain would consider the whole cluster offline
-                patience(timeout, usable=node.usable or not any_usable),
+                patience(timeout, usable=node.sellable or not any_sold),
             )
         ]
 
@@ -123,9 +136,10 @@ class Heartbeat:
             self._ledger.set(key, number)
         return number
 
-    def _node(self, node: Node, sequence: int) -> Message:
-        subject = node_id(self._ledger, self._served.name, node.host)
-        body = messages.update_node_metadata(
+    def _node(self, node: Node, sequence: int, last: Mapping[str, Message]) -> Message:
+        first = first_id(self._served.name, node.host)
+        subject, found = current_id(self._ledger, first), self._conditions.agent(first)
+        body = node_metadata.update_node_metadata(
             node,
             provider=self._served.signer.address,
             node_id=subject,
@@ -133,7 +147,10 @@ class Heartbeat:
             region=self._served.region,
             datacenter=self._served.datacenter,
             sequence=sequence,
+            agent=found and node_metadata.AgentReport(*found, partial(current_id, self._ledger)),
         )
+        if not self._conditions.known and subject in last:
+            body = node_metadata.with_identity(body, last[subject].body)
         return Message("node", subject, body.SerializeToString(deterministic=True))
 
     def _pause(self, cluster: Cluster) -> Pause | None:

@@ -13,7 +13,15 @@ _WORDS = ("from deregistered to", "node deregistered")
 
 
 def node_id(ledger: Ledger, cluster_name: str, host: str) -> str:
-    first = f"{cluster_name}.{host}"
+    return current_id(ledger, first_id(cluster_name, host))
+
+
+def first_id(cluster_name: str, host: str) -> str:
+    """Returns the id by which the node's agent and the collector know it, whatever the chain gave up."""
+    return f"{cluster_name}.{host}"
+
+
+def current_id(ledger: Ledger, first: str) -> str:
     return ledger.get(meta.node_id(first))
 
 

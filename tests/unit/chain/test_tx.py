@@ -8,15 +8,12 @@ from google.protobuf.any_pb2 import Any as Envelope
 
 from provider_daemon.chain import messages, tx
 from provider_daemon.chain.proto.cosmos.tx.v1beta1 import tx_pb2
-from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import (
     MsgCancelJob,
     MsgUpdateCluster,
-    MsgUpdateNodeMetadata,
 )
 from provider_daemon.chain.sign import LocalSigner, verify
 from provider_daemon.errors import Unreadable
-from provider_daemon.ports import Node
 from tests.unit.chain.vectors import ADDRESS, SECRET
 
 SIGNER = LocalSigner(SECRET)
@@ -104,55 +101,6 @@ def test_every_message_knows_its_signer() -> None:
     for message_type, field in messages.SIGNER_FIELDS.items():
         assert field in message_type.DESCRIPTOR.fields_by_name
     assert messages.signer_of(CANCEL) == ADDRESS
-
-
-def test_heartbeat() -> None:
-    """Available is capacity less what SLURM allocated; allocated memory is rounded up so that it is never
-    sold twice."""
-    node = Node(
-        "n1",
-        "MIXED",
-        True,
-        False,
-        8,
-        3,
-        16_384,
-        1_500,
-        gpus=2,
-        gpus_allocated=1,
-        gpu_type="a100",
-        load="0.50",
-    )
-    packed = messages.update_node_metadata(
-        node,
-        provider=ADDRESS,
-        node_id="alpha.n1",
-        cluster_id="HPC-1",
-        region="eu-west",
-        datacenter="",
-        sequence=3,
-    )
-    sent = messages.unpack(packed)
-    assert isinstance(sent, MsgUpdateNodeMetadata)
-    assert (sent.resources.cpu_cores, sent.resources.memory_gb, sent.resources.gpus) == (5, 14, 1)
-    assert (sent.capacity.memory_gb_total, sent.capacity.memory_gb_allocated) == (16, 2)
-    assert (sent.active, sent.state, sent.last_sequence_number) == (True, types_pb2.NODE_STATE_ACTIVE, 3)
-
-
-def test_heartbeat_of_a_node_that_is_down() -> None:
-    """A node that takes no jobs is offline and not active."""
-    node = Node("n1", "DOWN", False, False, 8, 0, 16_384, 0)
-    sent = messages.unpack(
-        messages.update_node_metadata(
-            node, provider=ADDRESS, node_id="a.n1", cluster_id="HPC-1", region="r", datacenter="", sequence=0
-        )
-    )
-    assert isinstance(sent, MsgUpdateNodeMetadata)
-    assert (sent.active, sent.state, sent.health_status) == (
-        False,
-        types_pb2.NODE_STATE_OFFLINE,
-        types_pb2.HEALTH_STATUS_OFFLINE,
-    )
 
 
 def test_cluster_update_leaves_the_rest_alone() -> None:

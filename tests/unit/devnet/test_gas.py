@@ -7,7 +7,7 @@ import pytest
 from google.protobuf.any_pb2 import Any
 from google.protobuf.message import Message
 
-from provider_daemon.chain import keyspace, messages
+from provider_daemon.chain import keyspace, messages, node_metadata
 from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.devnet import derived
 from provider_daemon.devnet.context import Context
@@ -135,7 +135,7 @@ async def test_heartbeats_by_the_fifty(chain: TestChain) -> None:
 
 def _beat(number: int) -> Any:
     node = Node(f"n{number}", "idle", True, False, 64, 0, 256 * 1024, 0, 2, 0, "nvidia-a100", ("cpu",), "0.5")
-    return messages.update_node_metadata(
+    return node_metadata.update_node_metadata(
         node,
         provider=PROVIDER.address,
         node_id=f"alpha.n{number}",

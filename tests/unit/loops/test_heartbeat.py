@@ -8,7 +8,7 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.chain.messages import heartbeat_facts
+from provider_daemon.chain.node_metadata import heartbeat_facts
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateNodeMetadata
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import NODE_STATE_OFFLINE, JobResources
 from provider_daemon.errors import Transient
