@@ -1,5 +1,5 @@
 # CHANGELOG.md as Debian's changelog: an entry a version, a bullet a change; unreleased changes are left out.
-# Variables `builder`: name <address>; `suffix` of the newest version.
+# Variables `package`; `builder`: name <address>; `suffix` of the newest version.
 function flush(  count, words, line, i) {
   if (text == "") return
   count = split(text, words, " ")
@@ -18,7 +18,7 @@ function finish() {
   print "\n -- " builder "  " stamp
 }
 /^## Unreleased$/ { next }
-/^## / { finish(); if (version != "") print ""; version = $2; date = $4; print "provd (" version suffix ") stable; urgency=medium\n"; suffix = ""; next }
+/^## / { finish(); if (version != "") print ""; version = $2; date = $4; print package " (" version suffix ") stable; urgency=medium\n"; suffix = ""; next }
 version == "" { next }
 /^$/ { flush(); next }
 /^- / { flush(); text = substr($0, 3); next }

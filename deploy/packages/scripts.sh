@@ -1,4 +1,4 @@
-# Functions of both packages' installation scripts.
+# Functions of all packages' installation scripts.
 
 # stop_services upgrade|remove: no process may read another version's modules, so all stop before the files
 # change, in the reverse order of their start; SLURM runs the jobs meanwhile.
@@ -11,7 +11,7 @@ stop_services() {
     esac
   done
   for service in $running; do
-    [ "$1" = remove ] || echo "$service" >>/run/provd.upgrade
+    [ "$1" = remove ] || echo "$service" >>/run/@PACKAGE@.upgrade
     systemctl stop "$service"
   done
 }
@@ -20,9 +20,9 @@ stop_services() {
 start_services_again() {
   [ -d /run/systemd/system ] || return 0
   systemctl daemon-reload || true
-  [ -e /run/provd.upgrade ] || return 0
-  stopped=$(cat /run/provd.upgrade)
-  rm -f /run/provd.upgrade
+  [ -e /run/@PACKAGE@.upgrade ] || return 0
+  stopped=$(cat /run/@PACKAGE@.upgrade)
+  rm -f /run/@PACKAGE@.upgrade
   # The version before this one wrote an empty file: it had the daemon only.
   for service in @SERVICES@; do
     case " $(echo ${stopped:-provd.service}) " in
@@ -33,24 +33,3 @@ start_services_again() {
   done
 }
 
-# SLURM runs its jobs to their end without provd; an administrator who removes the package should know that
-# nobody reports them.
-warn_of_open_jobs() {
-  open=$(/usr/lib/provd/bin/provd jobs --show open --count 1000000 -o json 2>/dev/null | grep -c '"job_id"' || true)
-  [ "$open" -eq 0 ] || echo "provd: open jobs: $open; nobody reports them until provd is installed and started again" >&2
-}
-
-# keep_data remove|purge: the databases stay; a purge deletes copies of customers' data. The users stay too: files
-# may still belong to them, and their numbers must not be given to others.
-keep_data() {
-  for home in @HOMES@; do
-    [ "$1" != purge ] || rm -rf "$home/uploads" "$home/spool"
-    if [ -e "$home/ledger.sqlite" ]; then
-      echo "provd: $home is kept: its ledger is the proof of what was run and what is owed; rm -r $home destroys it" >&2
-    elif [ -e "$home/transfers.sqlite" ]; then
-      echo "provd: $home is kept: its database has the manifests of results and when they are deleted; rm -r $home destroys it" >&2
-    elif [ -d "$home" ]; then
-      rmdir --ignore-fail-on-non-empty "$home"
-    fi
-  done
-}

@@ -28,7 +28,7 @@ log = structlog.get_logger("provd.control")
 
 MODE = 0o660
 # Members of the daemon's group, because they read its ledger. They must not use its keys.
-SERVICES = frozenset({"provd-gateway", "provd-mover"})
+SERVICES = frozenset({"provd-collector", "provd-gateway", "provd-mover"})
 MAX_REQUEST = 512 * 1024  # bytes
 CLOSING_SECONDS = 5.0
 SUDO_USER = "Provd-Sudo-User"  # header: who called sudo, if the command runs as root

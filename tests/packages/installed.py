@@ -14,13 +14,14 @@ MODES = """\
 750 provd:provd /var/lib/provd
 750 provd-gateway:provd /var/lib/provd-gateway
 750 provd-mover:provd /var/lib/provd-mover
+750 provd-collector:provd /var/lib/provd-collector
 755 root:root /usr/bin/provd
 755 root:root /usr/lib/provd/bin/provd
 644 root:root /usr/lib/systemd/system/provd.service
 """
 # Created by the package's scripts, not contained in it.
 MADE = re.compile(
-    r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd(-gateway|-mover)?|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?"
+    r"/usr/lib/provd/lib/.*/__pycache__(/.*)?|/var/lib/provd(-gateway|-mover|-collector)?|/var/lib/systemd(/deb-systemd-helper-enabled(/provd.*)?)?"
 )
 _ZSH = """
 autoload -Uz compinit && compinit -D && words=(provd config va) && CURRENT=3
@@ -47,7 +48,7 @@ def answers(debian: Debian, package: Path) -> str:
         debian.run("getent", "passwd", "provd").split(":")[5:],
         ["/var/lib/provd", "/usr/sbin/nologin\n"],
     )
-    for user in ("provd-gateway", "provd-mover"):
+    for user in ("provd-gateway", "provd-mover", "provd-collector"):
         same(
             f"account {user}",
             debian.run("getent", "passwd", user).split(":")[5:],

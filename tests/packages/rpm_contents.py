@@ -17,15 +17,18 @@ LISTED = """\
 /etc/provd/provd.toml 100640 root:provd config(noreplace)
 /usr/bin/provd 120777 root:root
 /usr/lib/provd/bin/provd 100755 root:root
+/usr/lib/systemd/system/provd-collector.service 100644 root:root
 /usr/lib/systemd/system/provd-gateway.service 100644 root:root
 /usr/lib/systemd/system/provd-mover.service 100644 root:root
 /usr/lib/systemd/system/provd.service 100644 root:root
+/usr/lib/sysusers.d/provd-collector.conf 100644 root:root
 /usr/lib/sysusers.d/provd-gateway.conf 100644 root:root
 /usr/lib/sysusers.d/provd-mover.conf 100644 root:root
 /usr/lib/sysusers.d/provd.conf 100644 root:root
 /usr/share/licenses/provd/LICENSE 100644 root:root
 /usr/share/provd 40755 root:root
 /var/lib/provd 40750 provd:provd
+/var/lib/provd-collector 40750 provd-collector:provd
 /var/lib/provd-gateway 40750 provd-gateway:provd
 /var/lib/provd-mover 40750 provd-mover:provd
 """

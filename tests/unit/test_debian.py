@@ -15,7 +15,7 @@ BUILDER = "A Builder <builder@example.org>"
 
 
 def changelog(text: str) -> str:
-    awk = ["awk", "-v", f"builder={BUILDER}", "-f", str(DEBIAN / "changelog.awk")]
+    awk = ["awk", "-v", "package=provd", "-v", f"builder={BUILDER}", "-f", str(DEBIAN / "changelog.awk")]
     return subprocess.run(awk, input=text, capture_output=True, text=True, check=True).stdout
 
 

@@ -15,6 +15,7 @@ from provider_daemon.daemon.app import DRAIN_SECONDS, WATCHDOG_SECONDS
 
 SHIPPED = Path(__file__).parents[2] / "deploy" / "systemd"
 UNIT, GATEWAY = SHIPPED / "provd.service", SHIPPED / "provd-gateway.service"
+AGENT, COLLECTOR = SHIPPED / "provd-agent.service", SHIPPED / "provd-collector.service"
 
 
 class _Unit(configparser.RawConfigParser):
@@ -141,30 +142,32 @@ def test_unit_is_closed_in(key: str, value: str) -> None:
     assert service()[key] == value
 
 
-def test_the_gateway_is_another_user_of_the_group() -> None:
-    """It starts as its command is spelt, reads what the group may read, and gets no credential."""
-    unit = service(GATEWAY)
+@pytest.mark.parametrize("name", ["gateway", "collector"])
+def test_services_are_other_users_of_the_group(name: str) -> None:
+    """Each starts as its command is spelt, reads what the group may read, and gets no credential."""
+    unit = service(SHIPPED / f"provd-{name}.service")
     assert (unit["User"], unit["Group"], unit["StateDirectory"]) == (
-        "provd-gateway",
+        f"provd-{name}",
         "provd",
-        "provd-gateway",
+        f"provd-{name}",
     )
-    assert unit["ExecStart"] == "provd gateway --config /etc/provd/provd.toml"
+    assert unit["ExecStart"] == f"provd {name} --config /etc/provd/provd.toml"
     assert not [key for key in unit if key.startswith("LoadCredential")]
     assert service()["StateDirectoryMode"] == "0750"
-    users = (SHIPPED / "sysusers-gateway.conf").read_text()
-    assert "u provd-gateway " in users
-    assert "m provd-gateway provd" in users
+    users = (SHIPPED / f"sysusers-{name}.conf").read_text()
+    assert f"u provd-{name} " in users
+    assert f"m provd-{name} provd" in users
 
 
-def test_the_gateway_is_as_closed_in_as_the_daemon() -> None:
-    """Whatever the daemon's sandbox forbids, the gateway's forbids too, but for the group and its files."""
-    daemon, gateway = service(), service(GATEWAY)
+@pytest.mark.parametrize("path", [GATEWAY, COLLECTOR], ids=lambda path: path.stem)
+def test_services_are_as_closed_in_as_the_daemon(path: Path) -> None:
+    """Whatever the daemon's sandbox forbids, theirs forbid too, but for the group and their files."""
+    daemon, other = service(), service(path)
     own = {
         "ExecStart",
         "User",
         "StateDirectory",
-        "RuntimeDirectory",  # of the control socket, which the gateway cannot see
+        "RuntimeDirectory",  # of the control socket, which they cannot see
         "RuntimeDirectoryMode",
         "RuntimeDirectoryPreserve",
         "PrivateUsers",  # the daemon must see which operator asks
@@ -173,10 +176,40 @@ def test_the_gateway_is_as_closed_in_as_the_daemon() -> None:
         "TimeoutStopSec",
         "LimitNOFILE",
     }
-    assert {key: gateway.get(key) for key in daemon if key not in own} == {
+    assert {key: other.get(key) for key in daemon if key not in own} == {
         key: value for key, value in daemon.items() if key not in own
     }
-    assert gateway["PrivateUsers"] == "yes"
-    for unit in ("provd-gateway.service", "provd-mover.service"):
-        assert "InaccessiblePaths=-/run/provd\n" in (SHIPPED / unit).read_text()
-    assert gateway["UMask"] == "0027"
+    assert other["PrivateUsers"] == "yes"
+    assert other["UMask"] == "0027"
+
+
+@pytest.mark.parametrize("name", ["gateway", "mover", "collector"])
+def test_services_cannot_see_the_control_socket(name: str) -> None:
+    assert "InaccessiblePaths=-/run/provd\n" in (SHIPPED / f"provd-{name}.service").read_text()
+
+
+def test_the_agent_is_closed_in_but_for_what_it_measures() -> None:
+    """It gets GPUs, /proc and the kernel's log, and of all else no more than the daemon."""
+    daemon, agent = service(), service(AGENT)
+    measured = {
+        "CapabilityBoundingSet": "CAP_SYSLOG",
+        "AmbientCapabilities": "CAP_SYSLOG",
+        "ProtectKernelLogs": "no",
+        "PrivateDevices": "no",
+        "ProcSubset": "all",
+        "ProtectProc": "default",
+        "MemoryDenyWriteExecute": "no",
+    }
+    assert {key: agent[key] for key in measured} == measured
+    forbids = {
+        key: value
+        for key, value in daemon.items()
+        if key.startswith(("Protect", "Private", "Restrict", "SystemCall", "NoNew", "Lock", "IPAddress"))
+        and key not in measured
+        and key != "RestartPreventExitStatus"
+    }
+    assert {key: agent.get(key) for key in forbids} == forbids
+    assert agent["DevicePolicy"] == "closed"
+    assert (agent["User"], agent["StateDirectory"], agent["UMask"]) == ("provd-agent", "provd-agent", "0077")
+    assert agent["ExecStart"] == "provd-agent --config /etc/provd-agent/agent.toml"
+    assert not [key for key in agent if key.startswith("LoadCredential")]

@@ -98,15 +98,16 @@ async def test_who_asks_is_recorded(
     assert [json.loads(line)["actor"] for line in log.splitlines()] == ["root (alice)", "nobody"]
 
 
+@pytest.mark.parametrize("service", ["provd-collector", "provd-gateway", "provd-mover"])
 async def test_services_of_the_group_may_not_use_it(
-    tmp_path: Path, ledger: Ledger, settings: Config, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, ledger: Ledger, settings: Config, monkeypatch: pytest.MonkeyPatch, service: str
 ) -> None:
-    """Gateway and data mover are in the group because they read the ledger."""
-    monkeypatch.setattr(server, "user_name", lambda uid: "provd-gateway")
+    """Collector, gateway and data mover are in the group because they read the ledger."""
+    monkeypatch.setattr(server, "user_name", lambda uid: service)
     async with opened(tmp_path / "s", ledger, settings):
         status, answer = await ask(tmp_path / "s", "clusters/pause", b'{"reason": "x"}')
     assert status == 403
-    assert "provd-gateway" in answer["error"]
+    assert service in answer["error"]
     assert ledger.get(meta.pause("HPC-1")) is None
 
 

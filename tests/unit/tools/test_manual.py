@@ -36,12 +36,20 @@ def test_every_key_stands_in_the_page() -> None:
     assert "\n".join(line for line in default_toml().splitlines()) in shown
 
 
+def test_every_key_of_the_agent_stands_in_the_page() -> None:
+    """provd-agent(8) has each key of the table in docs/agent.md."""
+    shown = plain(manual.agent_page(DATE, page("agent.md")))
+    for key in column(page("agent.md"), "key of agent.toml"):
+        assert f".TP\n{key}\n" in shown
+
+
 def test_pages_say_version_and_date() -> None:
     for shown, name in (
         (manual.commands_page(DATE), "PROVD 1"),
         (manual.configuration_page(DATE, ""), "PROVD.TOML 5"),
+        (manual.agent_page(DATE, ""), "PROVD-AGENT 8"),
     ):
-        assert shown.startswith(f'.TH {name} {DATE} "provd {__version__}"')
+        assert plain(shown).startswith(f'.TH {name} {DATE} "provd {__version__}"')
 
 
 def test_markdown() -> None:
