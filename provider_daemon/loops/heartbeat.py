@@ -53,6 +53,7 @@ class Heartbeat:
         self._served = served
 
     async def tick(self) -> None:
+        counted = self._counted_on_chain()
         cluster = await self._chain.cluster(self._served.cluster_id)
         if cluster is not None:
             self._drain(cluster)
@@ -65,17 +66,40 @@ class Heartbeat:
             )
             return
         sequence = self._sequence()
-        wanted = self._due(cluster, nodes, sequence, await self._chain.node_timeout())
+        wanted = self._due(cluster, counted, nodes, sequence, await self._chain.node_timeout())
         if changed := update(cluster, len(nodes), self._pause(cluster)):
             wanted.append(self._cluster(cluster, changed, len(nodes)))
         # A node whose record cannot be read is left out. It still counts here: jobs that fit the cluster with
         # it must not become too large.
         self._store(wanted, max(len(nodes), cluster.total_nodes))
 
-    def _due(self, cluster: Cluster, nodes: Sequence[Node], sequence: int, timeout: int) -> list[Message]:
+    def _counted_on_chain(self) -> frozenset[str]:
+        """Returns the nodes that are active by their last heartbeat in a block.
+
+        Call it before the chain is asked: its answer lacks what enters a block later.
+        """
+        signer = self._served.signer.address
+        last = self._ledger.last_heartbeats(signer, self._clock.now() - KEEP_SECONDS)
+        sent = self._ledger.open_tx(signer)
+        not_yet = {each.subject for each in self._ledger.messages_of_tx(sent.id)} if sent else set()
+        return frozenset(
+            subject
+            for subject, message in last.items()
+            if subject not in not_yet and node_metadata.heartbeat_facts(message.body).active
+        )
+
+    def _due(
+        self,
+        cluster: Cluster,
+        counted: frozenset[str],
+        nodes: Sequence[Node],
+        sequence: int,
+        timeout: int,
+    ) -> list[Message]:
         """Returns the heartbeats that are due; all of them at the first tick, and if the chain lost some.
 
-        The time between the last two ticks stands for the time until the next one.
+        `counted`: the nodes that the chain must have as active. The time between the last two ticks stands
+        for the time until the next one.
         """
         now, period = self._clock.now(), math.inf
         if self._ticked_at is not None:
@@ -83,12 +107,9 @@ class Heartbeat:
         self._ticked_at = now
         last = self._ledger.last_heartbeats(self._served.signer.address, now - KEEP_SECONDS)
         beats = [(node, self._node(node, sequence, last)) for node in nodes]
-        known = [
-            node_metadata.heartbeat_facts(last[beat.subject].body)
-            for _, beat in beats
-            if beat.subject in last
-        ]
-        if cluster.state == "offline" or cluster.available_nodes < sum(each.active for each in known):
+        if cluster.state == "offline" or cluster.available_nodes < sum(
+            beat.subject in counted for _, beat in beats
+        ):
             return [beat for _, beat in beats]
         waiting = self._waiting()
         any_sold = any(node.sellable for node in nodes)

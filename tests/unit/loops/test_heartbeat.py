@@ -20,7 +20,7 @@ from provider_daemon.loops.job_records import JobRecords
 from provider_daemon.loops.node_ids import node_id
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.loops.rejections import Rejections
-from provider_daemon.ports import Cluster
+from provider_daemon.ports import Cluster, Node
 from tests.fakes.chain import ALICE, PROVIDER, job
 from tests.unit.loops.conftest import House
 
@@ -143,6 +143,29 @@ async def test_what_the_chain_lost_is_reported_again(house: House) -> None:
     house.chain.block(seconds=200)
     house.chain.clock.time -= 190
     assert await sent(house, 10) == ["alpha.n1", "alpha.n2"]
+
+
+@pytest.mark.parametrize("in_block", [True, False])
+async def test_what_enters_a_block_during_a_poll_is_not_lost(
+    house: House, monkeypatch: pytest.MonkeyPatch, in_block: bool
+) -> None:
+    """The chain was asked before: that it counts fewer nodes is no reason to report all of them again."""
+    await heard(house, 2)
+    house.scheduler.hosts = 4
+    await house.heartbeat.tick()
+    nodes = await house.scheduler.nodes()
+
+    async def slowly() -> tuple[Node, ...]:
+        await house.outbox.tick()
+        if in_block:
+            house.chain.block()
+            await house.outbox.tick()
+        return nodes
+
+    monkeypatch.setattr(house.scheduler, "nodes", slowly)
+    house.chain.block(seconds=20)
+    await house.heartbeat.tick()
+    assert house.ledger.waiting_messages(PROVIDER.address) == []
 
 
 @pytest.mark.parametrize("compat", ["report", "published"])
