@@ -16,6 +16,8 @@ def places(config: Config) -> dict[Process, Path]:
         found[Process.GATEWAY] = Path(config.gateway.uploads)
     if config.data is not None:
         found[Process.MOVER] = Path(config.data.path)
+    if config.collector is not None:
+        found[Process.COLLECTOR] = Path(config.collector.path)
     return {process: path.parent / DIRECTORY for process, path in found.items()}
 
 

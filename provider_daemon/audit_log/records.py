@@ -20,6 +20,7 @@ class Process(StrEnum):
     DAEMON = "provd"
     GATEWAY = "gateway"
     MOVER = "mover"
+    COLLECTOR = "collector"
 
 
 class ActorKind(StrEnum):
@@ -60,6 +61,8 @@ class Action(StrEnum):
     INPUTS_DELETED = "inputs_deleted"
     RESULTS_DELIVERED = "results_delivered"
     RESULTS_DELETED = "results_deleted"
+    AGENT_REGISTERED = "agent_registered"
+    COMMAND_ANSWERED = "command_answered"
     KEY_LOADED = "key_loaded"
     JOB_ENDED = "job_ended"
     JOB_REFUSED = "job_refused"

@@ -1,4 +1,4 @@
-"""`provd audit`: verifies and exports the audit logs of daemon, gateway and data mover."""
+"""`provd audit`: verifies and exports the audit logs of daemon, gateway, data mover and collector."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -58,7 +58,7 @@ def export(
         str, typer.Option(metavar="DATE", help="Only the files of this day (YYYY-MM-DD, UTC) and later ones.")
     ] = "",
     process: Annotated[
-        str, typer.Option(metavar="provd|gateway|mover", help="Only the log of this process.")
+        str, typer.Option(metavar="provd|gateway|mover|collector", help="Only the log of this process.")
     ] = "",
 ) -> None:
     """Print the records of all processes as JSON lines, those of one process after those of another."""

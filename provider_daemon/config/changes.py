@@ -25,6 +25,7 @@ FIXED: dict[Where, str] = {
     (*CLUSTER, "accounts"): "the logins to the site are configured at start",
     (*CLUSTER, "pool"): "the logins to the site are configured at start",
     ("data",): "the data mover's database is opened at start",
+    ("collector",): "the collector's database is found at start",
     ("metrics",): "the port is opened at start",
     ("control",): "the socket is opened at start",
     ("audit_log",): "the audit log is opened at start",

@@ -1,4 +1,4 @@
-"""Checks of the addresses, certificate and quotas of the gateway and the data mover. Pure."""
+"""Checks of the addresses, certificates and quotas of gateway, data mover and collector. Pure."""
 
 import ipaddress
 from collections.abc import Iterator
@@ -8,39 +8,47 @@ from urllib.parse import urlsplit
 from provider_daemon.config.toml_lines import Path
 
 Found = Iterator[tuple[Path, str]]
+_SECRET = {"gateway": "login", "collector": "registration token"}
 
-METRICS_LISTEN, GATEWAY_METRICS_LISTEN, DATA_METRICS_LISTEN = (
+METRICS_LISTEN, GATEWAY_METRICS_LISTEN, DATA_METRICS_LISTEN, COLLECTOR_METRICS_LISTEN = (
     "127.0.0.1:9464",
     "127.0.0.1:9465",
     "127.0.0.1:9466",
+    "127.0.0.1:9467",
 )
-GATEWAY_LISTEN = "127.0.0.1:8443"
+GATEWAY_LISTEN, COLLECTOR_LISTEN = "127.0.0.1:8443", "127.0.0.1:8444"
 UPLOADS_GB, UPLOADS_GB_PER_CUSTOMER = 100, 20
 
 
 def listening_contradictions(value: dict[str, Any]) -> Found:
     """Yields (where, what) of each error. Values of a wrong type are left to the model's validation."""
-    gateway = value.get("gateway")
+    gateway, collector = value.get("gateway"), value.get("collector")
     if isinstance(gateway, dict):
-        yield from _encryption(gateway)
+        yield from _encryption("gateway", gateway, GATEWAY_LISTEN)
         yield from _quota(gateway)
+    if isinstance(collector, dict):
+        yield from _encryption("collector", collector, COLLECTOR_LISTEN)
     yield from _same_address(value)
 
 
-def _encryption(gateway: dict[str, Any]) -> Found:
-    given = [name for name in ("certificate", "key") if gateway.get(name)]
+def _encryption(section: str, table: dict[str, Any], default: str) -> Found:
+    """`default`: where it listens if the table does not say."""
+    given = [name for name in ("certificate", "key") if table.get(name)]
     if len(given) == 1:
-        yield ("gateway", given[0]), "set both certificate and key, or neither behind a reverse proxy"
-    listen = gateway.get("listen", GATEWAY_LISTEN)
+        yield (section, given[0]), "set both certificate and key, or neither behind a reverse proxy"
+    listen = table.get("listen", default)
     if not given and isinstance(listen, str) and not is_local(host_of(listen)):
         yield (
-            ("gateway", "listen"),
+            (section, "listen"),
             f"{listen} would serve plain HTTP to other hosts: set certificate and key, or listen on a "
             "loopback address behind a reverse proxy",
         )
-    url = gateway.get("url")
+    url = table.get("url")
     if isinstance(url, str) and url.startswith("http://") and not is_local(_host(url)):
-        yield ("gateway", "url"), f"{url} must be https://: clients send no login over http:// to other hosts"
+        yield (
+            (section, "url"),
+            f"{url} must be https://: clients send no {_SECRET[section]} over http:// to other hosts",
+        )
 
 
 def _host(url: str) -> str:
@@ -82,6 +90,8 @@ def _same_address(value: dict[str, Any]) -> Found:
         ("gateway", "listen", GATEWAY_LISTEN),
         ("gateway", "metrics_listen", GATEWAY_METRICS_LISTEN),
         ("data", "metrics_listen", DATA_METRICS_LISTEN),
+        ("collector", "listen", COLLECTOR_LISTEN),
+        ("collector", "metrics_listen", COLLECTOR_METRICS_LISTEN),
     ):
         settings = value.get(table, {} if table == "metrics" else None)
         if not isinstance(settings, dict):

@@ -13,7 +13,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import ErrorDetails
 
 from provider_daemon import names
+from provider_daemon.config import addresses
+from provider_daemon.config.addresses import Listen, Url, with_port
 from provider_daemon.config.checks import MARGIN_SECONDS, POLL_SECONDS, contradictions
+from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.control import SHAPE as SOCKET_SHAPE
 from provider_daemon.config.control import ControlConfig
 from provider_daemon.config.customers import ADDRESS, CustomersConfig
@@ -29,23 +32,17 @@ from provider_daemon.config.toml_lines import line_of, lines_of, shown
 from provider_daemon.errors import ConfigError
 
 _NAME, _PUBLIC_KEY = r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", r"^[0-9a-f]{64}$"
-_ENDPOINT, _LISTEN, _FINGERPRINT = (
-    r"^(https://|http://)?[^/@\s]+:\d{1,5}$",
-    r"^[^/\s]+:\d{1,5}$",
-    r"^(SHA256:[A-Za-z0-9+/]{43})?$",
-)
+_ENDPOINT, _FINGERPRINT = r"^(https://|http://)?[^/@\s]+:\d{1,5}$", r"^(SHA256:[A-Za-z0-9+/]{43})?$"
 _POOL_USERS = r"^[a-z_][a-z0-9_-]*(\[[0-9]{1,4}-[0-9]{1,4}\])?$"
 _REGISTRY = r"^(http://)?[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?$"
-_URL = r"^https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?$"
 SHAPES = {
     **names.SHAPES,
+    **addresses.SHAPES,
     _NAME: "must consist of letters, digits, '.', '_' and '-', and begin with a letter or digit",
     _PUBLIC_KEY: "must be a public key of 64 lower-case hex digits",
     _ENDPOINT: "must be host:port, or https://host:port for TLS",
-    _LISTEN: "must be address:port",
     _POOL_USERS: "must be a user name of a-z, 0-9, '_' and '-', or a pattern such as provd-c[001-050]",
     _REGISTRY: "must be host or host:port, or http://host:port without TLS",
-    _URL: "must be http:// or https:// with a host, without query",
     SOCKET_SHAPE: names.SHAPES[names.PATH],
     ADDRESS: "must be an account address (ve1...)",
     _FINGERPRINT: "must be SHA256:..., as printed by `ssh-keygen -lf`",
@@ -60,14 +57,7 @@ Partitions = Annotated[str, StringConstraints(pattern=names.PARTITIONS, max_leng
 User = Annotated[str, StringConstraints(pattern=names.USER, max_length=128)]
 
 
-def _with_port(address: str) -> str:
-    if int(address.rpartition(":")[2]) > 65535:
-        raise ValueError("the port must be at most 65535")
-    return address
-
-
-Endpoint = Annotated[str, StringConstraints(pattern=_ENDPOINT), AfterValidator(_with_port)]
-Listen = Annotated[str, StringConstraints(pattern=_LISTEN), AfterValidator(_with_port)]
+Endpoint = Annotated[str, StringConstraints(pattern=_ENDPOINT), AfterValidator(with_port)]
 
 
 class _Strict(BaseModel):
@@ -251,7 +241,7 @@ class GatewayConfig(_Strict):
     `ssh_key_file`: the gateway's own key for `clusters.ssh`, which its Unix user can read.
     """
 
-    url: Annotated[str, StringConstraints(pattern=_URL)]
+    url: Url
     listen: Listen = GATEWAY_LISTEN
     certificate: str = ""
     key: str = ""
@@ -281,8 +271,8 @@ class DataConfig(_Strict):
     spool: SafePath = "/var/lib/provd-mover/spool"
     recipient_key_file: str = ""
     ssh_key_file: str = ""
-    ipfs_gateways: list[Annotated[str, StringConstraints(pattern=_URL)]] = []
-    s3_endpoints: dict[Name, Annotated[str, StringConstraints(pattern=_URL)]] = {}
+    ipfs_gateways: list[Url] = []
+    s3_endpoints: dict[Name, Url] = {}
     allowed_hosts: list[str] = []
     forbidden_networks: list[str] = []
     ca_file: str = ""
@@ -304,7 +294,7 @@ class MetricsConfig(_Strict):
 
 
 class AuditLogConfig(_Strict):
-    """The audit logs of daemon, gateway and data mover: the directory `audit` beside what each writes."""
+    """The audit log of each process: the directory `audit` beside what it writes."""
 
     keep_days: int = Field(default=365, ge=1, le=36500)
 
@@ -322,6 +312,7 @@ class Config(_Strict):
     customers: CustomersConfig = CustomersConfig()
     gateway: GatewayConfig | None = None
     data: DataConfig | None = None
+    collector: CollectorConfig | None = None
     control: ControlConfig = ControlConfig()
     metrics: MetricsConfig = MetricsConfig()
     log: LogConfig = LogConfig()

@@ -1,4 +1,4 @@
-"""What gateway and data mover would refuse, or serve in the wrong place, is refused with its line."""
+"""What the processes would refuse, or serve in the wrong place, is refused with its line."""
 
 import pytest
 
@@ -63,6 +63,33 @@ def test_a_login_is_never_sent_unencrypted(url: str) -> None:
 def test_what_can_be_served(more: str) -> None:
     """A reverse proxy on this host may end TLS; a test may leave the ports to the system."""
     assert parse(f"{GATEWAY}{more}\n", "provd.toml").gateway
+
+
+COLLECTOR = f'{GOOD}\n[collector]\nurl = "https://provd.example.org:8444"\n'
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ('listen = "0.0.0.0:8444"', "collector.listen: 0.0.0.0:8444 would serve plain HTTP"),
+        ('certificate = "/c.pem"', "collector.certificate: set both"),
+        (
+            'metrics_listen = "127.0.0.1:9464"',
+            "127.0.0.1:9464 is metrics.listen too",
+        ),
+        ("heartbeat_seconds = 5", "collector.heartbeat_seconds: "),
+        ("heartbeat_seconds = 121", "collector.heartbeat_seconds: "),
+        ('path = "agents.sqlite"', "collector.path: must be an absolute path"),
+    ],
+)
+def test_what_the_collector_would_refuse(more: str, expected: str) -> None:
+    (line,) = problems(f"{COLLECTOR}{more}\n")
+    assert expected in line
+
+
+def test_a_token_is_never_sent_unencrypted() -> None:
+    (line,) = problems(COLLECTOR.replace("https://", "http://"))
+    assert line.endswith("clients send no registration token over http:// to other hosts")
 
 
 def test_plain_http_on_this_machine() -> None:
