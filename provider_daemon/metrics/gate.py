@@ -25,6 +25,7 @@ MOST = 64  # twice the number of status pages that may stay open
 REQUEST_SECONDS = 5.0
 # From the end of a request to the first byte of the next; the client must read the answer by then.
 IDLE_SECONDS = 20.0
+FLOODED = "port_flooded"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -39,11 +40,11 @@ class HttpCounts:
 
 @dataclass(frozen=True, slots=True)
 class GateLimits:
-    """`most` connections, and `per_address` of one peer (0: no limit). `port`: its name in log events."""
+    """`most` connections, and `per_address` of one peer (0: no limit). `port`: its name in the log."""
 
     most: int = MOST
     per_address: int = 0
-    port: str = "metrics_port"
+    port: str = "metrics"
 
 
 def peer_group(address: str) -> str:
@@ -111,9 +112,10 @@ class Gate:
             del self._addresses[connection.address]
         self._count()
         few = self._counts.open < self._limits.most // 2
-        if few and self._ongoing.clear(self._problem, self._listen):
+        if few and self._ongoing.clear(FLOODED, self._listen):
             log.info(
-                f"{self._limits.port}_recovered",
+                "port_recovered",
+                port=self._limits.port,
                 listen=self._listen,
                 closed_for_room=self._counts.full,
                 closed_late=self._counts.late,
@@ -127,13 +129,15 @@ class Gate:
         oldest = next(iter(self._waiting.values()), new)
         self._waiting.pop(oldest.inner, None)
         oldest.abort()
-        if self._ongoing.start(self._problem, self._listen, self._clock.now()):
+        if self._ongoing.start(FLOODED, self._listen, self._clock.now()):
             following = "each new connection closes the longest idle one; find out who connects"
-            log.warning(self._problem, listen=self._listen, connections=self._limits.most, next=following)
-
-    @property
-    def _problem(self) -> str:
-        return f"{self._limits.port}_flooded"
+            log.warning(
+                FLOODED,
+                port=self._limits.port,
+                listen=self._listen,
+                connections=self._limits.most,
+                next=following,
+            )
 
     def _count(self) -> None:
         self._counts.open = len(self._waiting) + len(self._busy)

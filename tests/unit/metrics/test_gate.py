@@ -13,13 +13,12 @@ import structlog
 from aiohttp import web
 
 from provider_daemon.metrics import gate as module
-from provider_daemon.metrics.gate import MOST, Gate, HttpCounts, peer_group
+from provider_daemon.metrics.gate import FLOODED, MOST, Gate, HttpCounts, peer_group
 from provider_daemon.metrics.server import serve
 from provider_daemon.ongoing import OngoingProblems
 from tests.fakes.chain import FakeClock
 
 FLOOD = 400
-FLOODED = "metrics_port_flooded"
 CONNECTION = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -94,7 +93,7 @@ async def test_more_connections_than_descriptors(port: Port) -> None:
         close(flood)
         await port.emptied()
         assert await port.get() == 200
-    assert [line["event"] for line in lines] == [FLOODED, "metrics_port_recovered"]
+    assert [line["event"] for line in lines] == [FLOODED, "port_recovered"]
     assert port.counts.full == FLOOD + 1 - MOST
     assert port.ongoing.lasting() == []
 
