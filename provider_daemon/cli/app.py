@@ -8,6 +8,7 @@ import typer
 
 from provider_daemon import __version__
 from provider_daemon.cli import (
+    agent,
     audit,
     bill,
     clusters,
@@ -59,15 +60,15 @@ app = typer.Typer(
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
 app.command("gateway", short_help="Run the customers' HTTPS API until SIGTERM or SIGINT.")(gateway.gateway)
 app.command("mover", short_help="Run the data mover until SIGTERM or SIGINT.")(mover.mover)
+app.command("agent", short_help="Run the node agent on a compute node until SIGTERM or SIGINT.")(agent.agent)
 app.command("demo", short_help="Run eighteen jobs end to end on this machine.")(demo.demo)
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)
 app.command("top", short_help="Show `provd status` continuously until q or Ctrl-C.")(status.top)
-app.command("pause", short_help="Stop accepting new jobs on a cluster.", epilog=clusters.PAUSE)(
-    clusters.pause
-)
-app.command("resume", short_help="Accept new jobs on a paused cluster again.")(clusters.resume)
+app.command("pause", short_help="Stop taking new jobs on a cluster.", epilog=clusters.PAUSE)(clusters.pause)
+app.command("resume", short_help="Take new jobs on a paused cluster again.")(clusters.resume)
 app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
+app.command("plan", short_help="Estimate what a cluster costs in a day.", epilog=plan.EPILOG)(plan.plan)
 app.command("plan", short_help="Estimate what a cluster costs in a day.", epilog=plan.EPILOG)(plan.plan)
 app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
     reconcile.reconcile
@@ -86,7 +87,7 @@ app.add_typer(bill.app, name="bill")
 app.add_typer(dispute.app, name="dispute")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(statement.app, name="statement")
-app.command("income", short_help="Print the income of each month.")(statement.income)
+app.command("income", short_help="Print what each month brought.")(statement.income)
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(audit.app, name="audit")

@@ -56,10 +56,7 @@ async def _with_words(chain: GrpcChain, said: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError([str(error)]) from None
     if not described and current:
         raise ConfigError(
-            [
-                "the description would become empty, and the chain ignores an empty one: set --description "
-                "to a text"
-            ]
+            ["this would leave no description, which the chain keeps: set --description to another text"]
         )
     return {**said, "description": described}
 

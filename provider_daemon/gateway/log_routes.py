@@ -94,12 +94,7 @@ async def _followed(
             except ProvdError as error:
                 if not events:
                     raise
-                log.warning(
-                    "log_interrupted",
-                    job=job.spec.job_id,
-                    why=str(error),
-                    next="the client was asked to connect again; repair what `why` names",
-                )
+                log.warning("log_interrupted", job=job.spec.job_id, why=str(error))
                 await stream.send(LogEvents.failed("The site does not answer. Connect again."))
     return response
 

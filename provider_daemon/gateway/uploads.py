@@ -235,11 +235,9 @@ class Uploads:
     def _reserve(self, address: str, length: int) -> None:
         if self.used_by(address) + length > self.per_customer:
             free = max(0, self.per_customer - self.used_by(address))
-            raise ApiError(
-                Code.QUOTA, f"Only {free} bytes of your quota for uploads are free. Delete an upload first."
-            )
+            raise ApiError(Code.QUOTA, f"Your uploads may take {free} more bytes. Delete some.")
         if self._account(address).files >= MOST_UPLOADS:
-            raise ApiError(Code.QUOTA, f"You have {MOST_UPLOADS} uploads, the maximum. Delete one first.")
+            raise ApiError(Code.QUOTA, f"You have {MOST_UPLOADS} uploads. Delete some.")
         disk = os.statvfs(self._directory)
         if self.used + length > self._total or disk.f_bavail * disk.f_frsize < length + SPARE_BYTES:
             raise ApiError(Code.STORAGE_FULL, "The gateway has no room for this upload. Try again later.")

@@ -115,13 +115,13 @@ JOBS_ON_HOLD = _gauge(
 )
 JOBS_POSTPONED = _gauge(
     "provd_jobs_postponed",
-    "Jobs that stay pending on chain, by reason: the cluster is paused, the customer is blocked or at a "
-    "limit, or provd has not read the job yet (unread).",
+    "Jobs that are left on chain because their customer has reached a limit, or that are not read yet "
+    "(unread).",
     "reason",
 )
 CUSTOMERS_HELD = _gauge(
     "provd_customers_held",
-    "Customers with jobs that stay pending on chain, by reason: paused cluster, block or limit.",
+    "Customers with jobs that are left on chain because of a limit.",
     "reason",
 )
 CLUSTER_PAUSED = _gauge(
@@ -131,14 +131,13 @@ CLUSTER_PAUSED = _gauge(
 )
 POOL_USERS = _gauge(
     "provd_pool_users",
-    "Unix users of the pool that are not available to a new customer, by state of their lease.",
+    "Unix users of the site's pool that are not free, by state of their lease.",
     "cluster",
     "state",
 )
 JOB_STATE_DURATION = _histogram(
     "provd_job_state_duration_seconds",
-    "Time that jobs spent in a state; `ended` is the time from the end of a job until its final report was "
-    "confirmed and provd closed it.",
+    "Time that jobs spent in a state; `ended` is the time from the end of a job until provd closed it.",
     (60, 600, 7200, 86_400),
     "cluster",
     "state",
@@ -174,8 +173,7 @@ OUTBOX_PROGRESS = _gauge(
 )
 OUTBOX_STALLED = _gauge(
     "provd_outbox_stalled",
-    "1 if no transaction of the signer can be sent, or if none was included for a minute while reports wait; "
-    "otherwise 0.",
+    "1 if the signer can send no transaction, or none was included while reports wait; otherwise 0.",
     "signer",
 )
 TRANSACTIONS = _counter(
@@ -209,8 +207,7 @@ WALLET_BALANCE = _gauge(
 )
 WALLET_RUNWAY = _gauge(
     "provd_wallet_runway_seconds",
-    "Estimated time until the signer's balance is used up, at the fees of the last day or at the cost of "
-    "heartbeats, whichever is higher.",
+    "Time until the signer's balance is used up: at the last day's fees, or the heartbeats' if more.",
     "signer",
     absent="while provd_wallet_balance is absent, and before the first heartbeat or fee",
 )
@@ -222,13 +219,13 @@ BILLED = _counter(
 )
 ESTIMATED = _counter(
     "provd_estimated_total",
-    "Sum of the highest possible bills of accepted jobs, by their offerings' prices, in units of the denom.",
+    "The most that accepted jobs can cost by their offerings' prices, in units of the denom.",
     "cluster",
     "denom",
 )
 ESCROWED = _counter(
     "provd_escrowed_total",
-    "Sum of the escrow that accepted jobs had when provd accepted them, in units of the denom.",
+    "Amount in escrow of jobs when they were accepted, in units of the denom.",
     "cluster",
     "denom",
 )
@@ -270,7 +267,7 @@ CHAIN_CALLS = _histogram(
 )
 CHAIN_ERRORS = _counter(
     "provd_chain_call_errors_total",
-    "Calls to the chain that failed: no endpoint answered (down), or the answer was invalid (unreadable).",
+    "Calls to the chain that no endpoint answered, or whose answer was unreadable.",
     "error",
 )
 CHAIN_SUCCESS = _gauge(
@@ -300,11 +297,7 @@ SLURM_SUCCESS = _gauge(
     "cluster",
     absent="before the first success",
 )
-SLURM_RPCS = _counter(
-    "provd_slurm_rpcs_total",
-    "SLURM commands that provd ran, each of which is at least one RPC to slurmctld or slurmdbd.",
-    "cluster",
-)
+SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that provd ran.", "cluster")
 SLURM_RATE_LIMITED = _counter(
     "provd_slurm_rate_limited_total",
     "SLURM queries that slurmctld rejected because of its RPC rate limit.",
@@ -315,8 +308,7 @@ SLURM_SUBMISSIONS = _counter(
 )
 SLURM_NOTHING_RAN = _counter(
     "provd_slurm_jobs_without_claim_total",
-    "SLURM jobs that ended without running anything: another SLURM job had claimed the job (duplicate), or "
-    "the claim could not be made (unclaimed).",
+    "SLURM jobs that ran nothing, because another one runs their job or because they could not claim it.",
     "cluster",
     "reason",
 )
@@ -333,7 +325,7 @@ SSH_CONNECTS = _counter(
 )
 SSH_LOGIN_PROBLEM = _gauge(
     "provd_ssh_login_problem",
-    "1 for the cause of the failure, if the last login to the login node failed.",
+    "1 for the cause of the last failed login to the login node.",
     "cluster",
     "cause",
     absent="if the last login succeeded",
@@ -361,16 +353,15 @@ LEDGER_COMMIT = _histogram(
 
 UNPAID = _gauge(
     "provd_unpaid",
-    "Amount that the chain has billed for jobs and not paid out yet, in units of the denom; `disputed` is "
-    "yes for jobs whose payment a dispute stops. Updated every ten minutes.",
+    "Total of jobs that the chain has billed and not paid yet; `disputed` is yes for those that a dispute "
+    "holds. Renewed every ten minutes.",
     "cluster",
     "denom",
     "disputed",
 )
 DISPUTES = _gauge(
     "provd_disputes_open",
-    "Undecided disputes about jobs of the cluster; `answered` is yes for disputes that `provd dispute "
-    "answer` has answered.",
+    "Undecided disputes about jobs of the cluster; `answered` is yes once evidence was signed for it.",
     "cluster",
     "answered",
 )

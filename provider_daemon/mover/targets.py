@@ -62,7 +62,5 @@ def _recipient(fragment: str) -> bytes:
     except ValueError as error:
         raise TargetRefused(f"the fragment of the output pointer: {error}") from None
     if is_weak(key):
-        raise TargetRefused(
-            "the fragment of the output pointer is an unsafe age recipient: anybody could decrypt the results"
-        )
+        raise TargetRefused("the fragment of the output pointer is an age recipient that protects nothing")
     return key

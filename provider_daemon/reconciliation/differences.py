@@ -58,9 +58,7 @@ _USAGE = DifferenceKind(
     None, "the bill depends on it", "compare sacct with the report's transaction and the signed usage records"
 )
 _BILL = DifferenceKind(
-    None,
-    "the chain's amount differs from the one computed from the usage",
-    "check discounts, caps and decided disputes; otherwise flag a dispute on chain",
+    None, "it is an amount", "check discounts, caps and decided disputes; otherwise flag a dispute on chain"
 )
 
 KINDS: dict[str, DifferenceKind] = {
@@ -72,9 +70,7 @@ KINDS: dict[str, DifferenceKind] = {
         Severity.CRITICAL, "more was paid out than was paid in", "flag a dispute on chain"
     ),
     "doubled": DifferenceKind(
-        Severity.CRITICAL,
-        "the work is done twice and paid once",
-        "cancel all but one of its SLURM jobs with scancel",
+        Severity.CRITICAL, "the work is done twice and paid once", "scancel all SLURM jobs of it but one"
     ),
     "unknown_job": DifferenceKind(
         Severity.CRITICAL, "nobody will pay for it", "check which chain the endpoint serves"
@@ -82,7 +78,7 @@ KINDS: dict[str, DifferenceKind] = {
     "state": DifferenceKind(
         Severity.CRITICAL,
         "the chain has lost what it had confirmed",
-        "check whether the endpoint serves the same chain, and whether it is in sync",
+        "check whether the endpoint serves the same chain, completely",
     ),
     "report_missing": DifferenceKind(
         Severity.CRITICAL,
@@ -92,7 +88,7 @@ KINDS: dict[str, DifferenceKind] = {
     "evidence": DifferenceKind(
         Severity.HIGH,
         "the report proves nothing in a dispute",
-        "run `provd evidence verify JOB`, which prints what does not match",
+        "run `provd evidence verify`, which shows what does not match",
     ),
     "gone": DifferenceKind(
         Severity.HIGH,
@@ -100,19 +96,17 @@ KINDS: dict[str, DifferenceKind] = {
         "check the job's timeline with `provd job explain`",
     ),
     "runaway": DifferenceKind(
-        Severity.HIGH,
-        "it holds nodes that nobody pays for",
-        "cancel it with scancel; check that the daemon is running",
+        Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; check that the daemon is running"
     ),
     "stray": DifferenceKind(
         Severity.HIGH,
         "it holds nodes that nobody pays for",
-        "cancel it with scancel, unless another provd uses this account",
+        "if no other provd uses this account, scancel it",
     ),
     "foreign_tx": DifferenceKind(
         Severity.HIGH,
         "whoever has the key can spend its balance",
-        "find out who else signs with this key; give provd its own key",
+        "find out who signs; give provd its own key",
     ),
     "unmeasured": DifferenceKind(
         Severity.MEDIUM,
@@ -127,7 +121,7 @@ KINDS: dict[str, DifferenceKind] = {
     "parked": DifferenceKind(
         Severity.MEDIUM,
         "it is not reported until an operator acts",
-        "fix the reason that `provd jobs` shows, then run `provd job unpark JOB`",
+        "check `provd jobs`, then run `provd job unpark`",
     ),
     "quarantined": DifferenceKind(
         Severity.MEDIUM,

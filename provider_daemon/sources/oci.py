@@ -97,8 +97,7 @@ def check_digest(raw: bytes, digest: str) -> None:
     """Raises InputRefused if the bytes are others than the digest names."""
     if digest_of(raw) != digest:
         raise InputRefused(
-            InputRefusal.WRONG_CHECKSUM,
-            f"the content that the registry sent does not match its digest {digest}",
+            InputRefusal.WRONG_CHECKSUM, f"the registry sent other content than {digest} names"
         )
 
 

@@ -1,0 +1,45 @@
+"""Stores the agent's state: in memory, and on the disk before anything depends on it."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from provider_daemon.agent import files, state
+from provider_daemon.agent.state import State
+from provider_daemon.errors import ConfigError, Unreadable
+
+
+class StateFile:
+    """`current`: the state, as the file has it."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises ConfigError if the file is damaged: without it, an old command could be executed again."""
+        self._path = path
+        self.current = _load(path)
+        self._sequence = self.current.reserved
+
+    def change(self, new: State) -> None:
+        """Stores the state, which is on the disk when this returns. Raises OSError."""
+        if new != self.current:
+            files.write(self._path, state.encode(new))
+            self.current = new
+
+    def next_sequence(self) -> int:
+        """Returns the next sequence number of a heartbeat. No number is returned twice, over restarts too."""
+        if self._sequence >= self.current.reserved:
+            self.change(replace(self.current, reserved=self._sequence + state.RESERVED_NUMBERS))
+        self._sequence += 1
+        return self._sequence
+
+    def advance_sequence(self, seen: int) -> None:
+        """Continues above a number that the collector has already accepted."""
+        self._sequence = max(self._sequence, seen)
+
+
+def _load(path: Path) -> State:
+    try:
+        return state.recovered(state.read(files.read_private(path)))
+    except FileNotFoundError:
+        return State()
+    except Unreadable as error:
+        following = "restore it, or delete it and register the node with a new token"
+        raise ConfigError([f"{path}: {error}; {following}"]) from None
