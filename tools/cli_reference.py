@@ -27,7 +27,7 @@ def _group(group: Any, words: list[str], above: frozenset[str]) -> Iterator[str]
     if group.epilog:
         yield f"{_plain(group.epilog)}\n"
     if shared:
-        yield "Options of every one of them:\n"
+        yield "Options of each of these commands:\n"
         yield from _table(shared)
     for name, command in group.commands.items():
         if not hasattr(command, "commands"):

@@ -88,7 +88,7 @@ def _process() -> str:
 
 def _words() -> Iterator[str]:
     rows = [f"| {label} | {', '.join(words)} |" for label, words in WORDS.items()]
-    yield "\n".join(["## Words", "", "| label | values |", "|---|---|", *rows, ""])
+    yield "\n".join(["## Label values", "", "| label | values |", "|---|---|", *rows, ""])
 
 
 if __name__ == "__main__":

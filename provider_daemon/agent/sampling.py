@@ -6,15 +6,18 @@ thousands of agents do not load it.
 """
 
 import os
-import platform
 import time
 from dataclasses import dataclass, field, replace
 
-from provider_daemon.agent.samplers import machine, proc, sockets
+from provider_daemon.agent import pace
+from provider_daemon.agent.samplers import fingerprint, machine, proc, processor, sockets, temperature, values
+from provider_daemon.agent.samplers.allocation import Allocation, allocated
 from provider_daemon.agent.samplers.files import Files
+from provider_daemon.agent.samplers.gpus import GpuSampler
 from provider_daemon.agent.samplers.health import Thresholds, findings
 from provider_daemon.agent.samplers.jobs import JobSampler
-from provider_daemon.agent.samplers.load import LoadSampler
+from provider_daemon.agent.samplers.kernel_log import KernelLog
+from provider_daemon.agent.samplers.load import Load, LoadSampler
 from provider_daemon.agent.samplers.programs import Programs
 from provider_daemon.agent.samplers.readings import Readings
 from provider_daemon.agent.samplers.services import ServiceSampler
@@ -29,10 +32,11 @@ from provider_daemon.nodes.report import (
     Topology,
 )
 
-KIB_PER_GB, BYTES_PER_GB = 1024**2, 1024**3
-NOTHING: frozenset[str] = frozenset()
-JOB_SECONDS = 30  # jobs are counted at most this often
-MAX_ERROR = 256  # characters of Health.last_error_message
+MAX_ERROR, MAX_WORD = 256, 128  # characters that a heartbeat may have
+_KERNEL_LOG = "kernel log"
+_NOTHING: frozenset[str] = frozenset()
+_NO_NODES: tuple[int, ...] = ()
+_EARLY = 0.9  # of an interval: a heartbeat may come a little earlier than the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,8 @@ class SampleSettings:
 
     `storage_directory`: its file system is the node's local storage. `network_mbps`: the speed of each
     network card, 0 for what its driver reports. `munge_socket`: "" where SLURM does not use munge.
+    `interconnect`, `network_fabric`: "" for what the kernel shows. `published_fingerprint`: as the published
+    agent computes it.
     """
 
     node_name: str
@@ -74,82 +80,121 @@ class Sampler:
 
     def __init__(self, settings: SampleSettings) -> None:
         self._settings, self._files, self._readings = settings, Files(settings.root), Readings()
+        programs = Programs()
+        self._log = KernelLog(self._files.path("/dev/kmsg"))
         self._load = LoadSampler(self._files, self._readings, settings.network_mbps, time.monotonic())
         self._jobs = JobSampler(settings.node_name, settings.slurmd_spool)
+        self._gpus = GpuSampler(self._files, self._readings, programs, self._log)
         self._services = ServiceSampler(
             self._files,
             self._readings,
-            Programs(),
+            programs,
             slurmd_port=settings.slurmd_port,
             munge_socket=settings.munge_socket,
             runtimes=settings.container_runtimes,
         )
+        self._last: Sample | None = None
 
     def hardware(self) -> tuple[Hardware, Topology, str]:
         """Returns what the node is, and its fingerprint (hex SHA-256)."""
-        return Hardware(cpu_arch=platform.machine()), Topology(), ""
+        sample = self._last or self.sample(time.time())
+        hardware = self._hardware(sample.gpus)
+        if self._settings.published_fingerprint:
+            return hardware, self._topology(), fingerprint.published(hardware, sample.capacity)
+        addresses = machine.hardware_addresses(self._files)
+        return hardware, self._topology(), fingerprint.fingerprint(hardware, sample.capacity, addresses)
 
     def sample(self, now: float) -> Sample:
         """Measures the node. `now`: seconds since the epoch."""
-        listening = self._readings.get("sockets", self._listening, NOTHING)
+        monotonic = time.monotonic()
+        self._readings.get(_KERNEL_LOG, lambda: self._log.follow(monotonic), None)
+        load = self._load.sample(monotonic)
+        listening = self._readings.get("sockets", self._listening, _NOTHING)
         jobs = self._readings.get(
-            "jobs", lambda: self._jobs.sample(listening, now), JobCounts(), now=now, seconds=JOB_SECONDS
+            "jobs",
+            lambda: self._jobs.sample(listening, now),
+            JobCounts(),
+            now=now,
+            seconds=pace.seconds(pace.JOBS, load.cpu) * _EARLY,
         )
-        services = self._services.sample(listening, now)
-        health = self._health()
-        return Sample(self._capacity(), self._judged(health, services, ()), jobs, services, ())
+        services, gpus = self._services.sample(listening, now), self._gpus.sample(now)
+        self._last = Sample(
+            self._capacity(gpus), self._health(load, services, gpus, now), jobs, services, gpus
+        )
+        return self._last
 
     def _listening(self) -> frozenset[str]:
         return sockets.unix_paths(self._files.text("/proc/net/unix"))
 
-    def _capacity(self) -> Capacity:
-        cores, memory = self._cores().cores, self._load.memory().total // KIB_PER_GB
-        total, free = self._readings.get("storage", self._storage, (0, 0))
-        return Capacity(
-            cpu_cores_total=cores,
-            cpu_cores_available=cores,
-            memory_gb_total=memory,
-            memory_gb_available=memory,
-            storage_gb_total=total,
-            storage_gb_available=free,
-            storage_gb_allocated=total - free,
+    def _capacity(self, gpus: tuple[Gpu, ...]) -> Capacity:
+        taken = self._readings.get(
+            "allocation",
+            lambda: allocated(self._files, self._settings.node_name, self._jobs.running),
+            Allocation(),
         )
+        memory, storage = self._load.memory(), self._readings.get("storage", self._storage, values.Storage())
+        return values.capacity(self._cores(), memory.total, storage, gpus, taken)
 
-    def _cores(self) -> machine.Cores:
-        return self._readings.get("cores", lambda: machine.cores(self._files), machine.Cores(0, 0, 0))
+    def _cores(self) -> processor.Cores:
+        return self._readings.get("cores", lambda: processor.cores(self._files), processor.Cores(0, 0, 0))
 
-    def _storage(self) -> tuple[int, int]:
-        """Returns GB in total and free for users."""
+    def _storage(self) -> values.Storage:
         found = os.statvfs(self._settings.storage_directory)
-        sizes = (found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
-        return sizes[0] // BYTES_PER_GB, sizes[1] // BYTES_PER_GB
+        return values.Storage(found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize)
 
-    def _health(self) -> Health:
-        load = self._load.sample(time.monotonic())
-        return Health(
-            status=HealthStatus.HEALTHY,
-            uptime_seconds=self._readings.get("uptime", self._uptime, 0),
-            load_average_1m=load.averages[0],
-            load_average_5m=load.averages[1],
-            load_average_15m=load.averages[2],
-            cpu_utilization_percent=load.cpu,
-            memory_utilization_percent=load.memory,
-            disk_io_utilization_percent=load.disk,
-            network_utilization_percent=load.network,
+    def _health(self, load: Load, services: Services, gpus: tuple[Gpu, ...], now: float) -> Health:
+        measured = values.health(
+            load,
+            gpus,
+            uptime=self._readings.get("uptime", self._uptime, 0),
+            temperature=self._readings.get(
+                "temperature",
+                lambda: temperature.hottest(self._files),
+                0,
+                now=now,
+                seconds=pace.seconds(pace.TEMPERATURE, load.cpu) * _EARLY,
+            ),
+            errors=self._log.errors,
+            warnings=self._log.warnings,
         )
+        munge_expected = bool(self._settings.munge_socket)
+        found = findings(measured, services, gpus, self._settings.thresholds, munge_expected=munge_expected)
+        texts = [each.text for each in found] or self._unreadable(gpus)
+        status = found[0].status if found else HealthStatus.HEALTHY
+        return replace(measured, status=status, last_error_message="; ".join(texts)[:MAX_ERROR])
+
+    def _unreadable(self, gpus: tuple[Gpu, ...]) -> list[str]:
+        """Returns which readings failed. Only GPUs need the kernel's log."""
+        return [text for name, text in self._readings.errors.items() if gpus or name != _KERNEL_LOG]
 
     def _uptime(self) -> int:
         return proc.uptime(self._files.text("/proc/uptime"))
 
-    def _judged(self, health: Health, services: Services, gpus: tuple[Gpu, ...]) -> Health:
-        """Sets status and last error. A failed reading is named if nothing else is wrong."""
-        found = findings(
-            health,
-            services,
-            gpus,
-            self._settings.thresholds,
-            munge_expected=bool(self._settings.munge_socket),
+    def _hardware(self, gpus: tuple[Gpu, ...]) -> Hardware:
+        cores = self._cores()
+        cpu = self._readings.get("processor", lambda: processor.processor(self._files), processor.Processor())
+        gpu = next((gpu for gpu in gpus if gpu.model), None)
+        return Hardware(
+            cpu_model=cpu.model[:MAX_WORD],
+            cpu_vendor=cpu.vendor[:MAX_WORD],
+            cpu_arch=os.uname().machine,
+            sockets=cores.sockets,
+            cores_per_socket=cores.cores_per_socket,
+            threads_per_core=cores.threads_per_core,
+            memory_type=machine.memory_type(self._files),
+            gpu_model=gpu.model if gpu else "",
+            gpu_memory_gb=gpu.memory_gb if gpu else 0,
+            storage_type=machine.storage_type(self._files),
+            features=cpu.features,
         )
-        texts = [each.text for each in found] or list(self._readings.errors.values())
-        status = found[0].status if found else HealthStatus.HEALTHY
-        return replace(health, status=status, last_error_message="; ".join(texts)[:MAX_ERROR])
+
+    def _topology(self) -> Topology:
+        nodes = self._readings.get("NUMA nodes", lambda: machine.numa_memory(self._files), _NO_NODES)
+        kind, rate = machine.interconnect(self._files)
+        return Topology(
+            numa_nodes=len(nodes),
+            numa_memory_gb=max(nodes, default=0) // values.KIB_PER_GB,
+            interconnect=self._settings.interconnect or kind[:MAX_WORD],
+            network_fabric=self._settings.network_fabric or rate[:MAX_WORD],
+            topology_hint=self._settings.topology_hint,
+        )

@@ -57,7 +57,10 @@ class Recorder:
 
     def _lose(self, count: int, why: str) -> None:
         if not self._lost:
-            following = "work continues; the next record says how many are missing. Run `provd audit verify`"
+            following = (
+                "provd continues without these records, and the next one states how many are missing; free "
+                "disk space or correct the permissions of the audit log"
+            )
             log.error("audit_not_written", why=why, next=following)
         self._lost += count
 

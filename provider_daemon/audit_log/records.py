@@ -168,7 +168,7 @@ def read_line(line: str) -> tuple[Record, str]:
         digest = value.pop("hash")
         record = Record(**value)
     except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise ValueError("it is not a record") from error
+        raise ValueError("it is not a JSON object with the fields of a record") from error
     types = {field: type(getattr(record, field)) for field in Record.__slots__}
     if (
         types.pop("sequence") is not int

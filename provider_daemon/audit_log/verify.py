@@ -53,9 +53,9 @@ def _check(record: Record, digest: str, before: Head | None, wanted: dict[int, s
     if before is not None and record.sequence != before.sequence + 1:
         raise ValueError(f"its number is {record.sequence}: records were removed or inserted before it")
     if before is not None and record.previous != before.hash:
-        raise ValueError("it does not follow the record before it")
+        raise ValueError("its previous hash is not the hash of the record before it")
     if wanted.get(record.sequence, digest) != digest:
-        raise ValueError("another record was seen under this number")
+        raise ValueError("a record with another hash was seen earlier under this number")
 
 
 def _ends(start: Head, head: Head, pruned: set[str], wanted: dict[int, str]) -> str:

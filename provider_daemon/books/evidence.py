@@ -46,10 +46,10 @@ def answer(
     job = ledger.job(dispute.job_id)
     if not dispute.open:
         raise Refused(
-            f"{dispute.dispute_id} is decided ({dispute.status}): an answer changes nothing any more"
+            f"{dispute.dispute_id} is already decided ({dispute.status}): an answer would have no effect"
         )
     if job is None:
-        raise Refused(f"{dispute.job_id} is not in the ledger: there is no evidence about it here")
+        raise Refused(f"{dispute.job_id} is not in the ledger, so provd has no evidence about it")
     take_disputed(ledger, job, signer, now)
     facts = Answer(
         chain_id=chain_id,

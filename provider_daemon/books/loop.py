@@ -37,8 +37,8 @@ class BookKeeping:
                     account=note.address,
                     transactions_missing=note.missing,
                     **{denom: line.other for denom, line in note.lines.items() if line.other},
-                    next="the statement shows the difference as 'other'; later notes correct it if it was "
-                    "read too late",
+                    next="the statement shows the difference as 'other'; find out what else the account "
+                    "paid or received, unless the next note explains it",
                 )
 
 

@@ -102,7 +102,10 @@ class Agreement:
             f"{self._endpoints.complaints()}"
         )
         if ongoing.start("endpoints_too_few", chain_id, self._endpoints.clock.now()):
-            following = "nothing is submitted, cancelled or reported until then; check chain.endpoints"
+            following = (
+                "nothing is submitted, cancelled or reported until enough endpoints are healthy; "
+                "check chain.endpoints"
+            )
             log.error("endpoints_too_few", chain=chain_id, why=why, next=following)
         raise TooFewEndpoints(
             why if healthy else f"no chain endpoint is healthy: {self._endpoints.complaints()}"
@@ -164,7 +167,10 @@ class Agreement:
             found = await quickly(attempt)
         except Disagreement as error:
             if ongoing.start("endpoints_disagree", chain_id, self._endpoints.clock.now()):
-                following = "nothing is done about it until a quorum agrees; the query is repeated"
+                following = (
+                    "provd does not act on these answers and repeats the query; compare the endpoints in "
+                    "chain.endpoints"
+                )
                 log.error("endpoints_disagree", chain=chain_id, about=what, why=str(error), next=following)
             raise
         if ongoing.clear("endpoints_disagree", chain_id):

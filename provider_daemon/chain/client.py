@@ -199,7 +199,7 @@ class GrpcChain:
                     transactions.tx_hash(tx_bytes), 0, SdkCode.UNKNOWN_ADDRESS, SDK, str(unfunded)
                 )
         raise Transient(
-            f"the answer to a transaction cannot be read: {error}; GetTx will show whether it was accepted"
+            f"the answer to a broadcast transaction cannot be read: {error}; provd looks it up by its hash"
         ) from error
 
     async def find(self, tx_hash: str, tx_bytes: bytes = b"") -> TxOutcome | None:

@@ -59,5 +59,7 @@ class HeadMonitor:
         elif before and self._ongoing.start("clocks_differ", self._chain_id, now):
             side = "ahead of" if seconds > 0 else "behind"
             why = f"this host's clock is {abs(seconds)} s {side} the time of new blocks"
-            following = "check NTP on this host, then restart provd, which reads the clock only at its start"
+            following = (
+                "correct this host's clock (NTP), then restart provd: it reads the clock only at its start"
+            )
             log.error("clocks_differ", chain=self._chain_id, why=why, next=following)

@@ -65,10 +65,11 @@ app.command("demo", short_help="Run eighteen jobs end to end on this machine.")(
 app.command("jobs", short_help="List the newest jobs in the ledger.")(jobs.list_jobs)
 app.command("status", short_help="Show the daemon's health, open jobs and why they wait.")(status.status)
 app.command("top", short_help="Show `provd status` continuously until q or Ctrl-C.")(status.top)
-app.command("pause", short_help="Stop taking new jobs on a cluster.", epilog=clusters.PAUSE)(clusters.pause)
-app.command("resume", short_help="Take new jobs on a paused cluster again.")(clusters.resume)
+app.command("pause", short_help="Stop accepting new jobs on a cluster.", epilog=clusters.PAUSE)(
+    clusters.pause
+)
+app.command("resume", short_help="Accept new jobs on a paused cluster again.")(clusters.resume)
 app.command("doctor", short_help="Check everything that jobs depend on, and suggest fixes.")(doctor.doctor)
-app.command("plan", short_help="Estimate what a cluster costs in a day.", epilog=plan.EPILOG)(plan.plan)
 app.command("plan", short_help="Estimate what a cluster costs in a day.", epilog=plan.EPILOG)(plan.plan)
 app.command("reconcile", short_help="Compare SLURM, ledger and chain, and print differences.")(
     reconcile.reconcile
@@ -87,7 +88,7 @@ app.add_typer(bill.app, name="bill")
 app.add_typer(dispute.app, name="dispute")
 app.add_typer(maintenance.app, name="maintenance")
 app.add_typer(statement.app, name="statement")
-app.command("income", short_help="Print what each month brought.")(statement.income)
+app.command("income", short_help="Print the income of each month.")(statement.income)
 app.add_typer(keys.app, name="keys")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(audit.app, name="audit")

@@ -61,7 +61,7 @@ def export(
         str, typer.Option(metavar="provd|gateway|mover|collector", help="Only the log of this process.")
     ] = "",
 ) -> None:
-    """Print the records of all processes as JSON lines, those of one process after those of another."""
+    """Print the records of all processes as JSON lines, grouped by process."""
     from provider_daemon.audit_log.places import audit_files, places
     from provider_daemon.config.model import load
 

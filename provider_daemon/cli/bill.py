@@ -61,7 +61,7 @@ def estimate(
         str,
         typer.Option(
             metavar="QUEUE",
-            help="Queue of the offering, whose price multiplier applies; needed if they differ.",
+            help="Queue of the offering, whose price multiplier applies; required if the queues' differ.",
         ),
     ] = "",
     node: Nodes = (NODE,),  # type: ignore[assignment]
@@ -82,7 +82,7 @@ def estimate(
         raise ConfigError(["exactly one of --usage and --spec is required"])
     in_force = money.read_rules(documents.read(rules)) if rules else DEFAULT_RULES
     if queue and not offering:
-        raise ConfigError(["--queue: needs --offering"])
+        raise ConfigError(["--queue requires --offering"])
     if offering:
         in_force = asyncio.run(_offered(node, chain_id, offering, queue, in_force))
     document = documents.read(given[0])

@@ -25,7 +25,7 @@ def pause(
     cluster: Cluster = "",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Stop taking new jobs on a cluster. Jobs that provd has taken run to their end.
+    """Stop accepting new jobs on a cluster. Jobs that provd has accepted run to their end.
 
     The chain shows the cluster as draining and accepts no new jobs for it. Jobs that are pending on chain
     stay there until `provd resume`.
@@ -44,7 +44,7 @@ def resume(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; for the audit log.")] = "",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Take new jobs on a paused cluster again. The chain shows it as active again."""
+    """Accept new jobs on a paused cluster again. The chain shows it as active again."""
     from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
     from provider_daemon.control.clusters import RESUME as OPERATION

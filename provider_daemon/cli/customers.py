@@ -69,7 +69,7 @@ def block(
     ],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Refuse the customer's new jobs with the reason. Jobs that provd has taken continue."""
+    """Refuse the customer's new jobs with the reason. Jobs that provd has accepted continue."""
     from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
     from provider_daemon.control.customers import BLOCK
@@ -84,7 +84,8 @@ def allow(
     reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; for the audit log.")] = "",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Accept the customer's jobs again. Where only listed customers are accepted, lists the customer."""
+    """Accept the customer's jobs again. If only listed customers are accepted, adds the customer to the "
+    "list."""
     from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
     from provider_daemon.control.customers import ALLOW
@@ -110,9 +111,9 @@ def limit(
         float | None, typer.Option(metavar="HOURS", min=0, help="Core-hours in 24 hours.")
     ] = None,
     submissions_per_minute: Annotated[
-        int | None, typer.Option(metavar="N", min=0, help="Jobs taken in a minute.")
+        int | None, typer.Option(metavar="N", min=0, help="Jobs accepted in a minute.")
     ] = None,
-    reset: Annotated[bool, typer.Option("--reset", help="All limits as in the configuration again.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Reset all limits to the configuration's.")] = False,
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Set limits of one customer on each cluster; 0 means no limit. Omitted limits keep their values."""

@@ -41,7 +41,7 @@ def list_disputes(
 
 @app.command(epilog=example("provd dispute show hpc-dispute-2"))
 def show(dispute: DisputeId, config: ConfigFile = DEFAULT, output: AsText = Text.TEXT) -> None:
-    """Show a dispute. Prints who opened it, why, until when it is decided, and our answer."""
+    """Show a dispute. Prints who opened it, why, when it must be decided, and the provider's answer."""
     from provider_daemon.text import printable
 
     known = find(opened(config)[1], dispute)
@@ -59,7 +59,9 @@ def show(dispute: DisputeId, config: ConfigFile = DEFAULT, output: AsText = Text
 )
 def answer(
     dispute: DisputeId,
-    text: Annotated[str, typer.Option(metavar="TEXT", help="The answer, for the customer and who decides.")],
+    text: Annotated[
+        str, typer.Option(metavar="TEXT", help="The answer, for the customer and for whoever decides.")
+    ],
     to: Annotated[
         Path | None, typer.Option("--to", metavar="FILE", help="Also write the evidence to this file.")
     ] = None,
@@ -99,7 +101,7 @@ def evidence(
     find(ledger, dispute)
     archive = disputes.bundle(ledger, dispute)
     if archive is None:
-        raise Refused(f"{dispute} has no answer; `provd dispute answer` makes one")
+        raise Refused(f"{dispute} has no answer yet; run `provd dispute answer {dispute}` first")
     _write(to, archive)
 
 

@@ -4,7 +4,7 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 
 def gateway(config: ConfigFile = DEFAULT) -> None:
-    """Run the customers' HTTPS API until SIGTERM or SIGINT. SIGHUP reads the TLS certificate again."""
+    """Run the customers' HTTPS API until SIGTERM or SIGINT. SIGHUP reloads the TLS certificate."""
     from provider_daemon import allocator
 
     allocator.limit()

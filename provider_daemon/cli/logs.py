@@ -22,8 +22,8 @@ def _given(
         bool, typer.Option("--error", "-e", help="Show standard error in place of standard output.")
     ] = False,
 ) -> "Work[None]":
-    """Print the output of a job. With -f a lost connection is resumed at its byte, and Ctrl-C does not affect
-    the job."""
+    """Print the output of a job. With -f, provd reconnects after a lost connection and continues where the
+    output stopped. Ctrl-C does not affect the job."""
 
     async def work(client: "Client") -> None:
         log = await client.log(job, write_out, stream="error" if error else "output")

@@ -4,7 +4,9 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 
 def mover(config: ConfigFile = DEFAULT) -> None:
-    """Run the data mover until SIGTERM or SIGINT: inputs of jobs, manifests, delivery and deletion."""
+    """Run the data mover until SIGTERM or SIGINT.
+
+    It stages the inputs of jobs, lists and delivers their results, and deletes what has expired."""
     from provider_daemon import allocator
 
     allocator.limit()

@@ -14,7 +14,7 @@ app.command("audit", short_help="Try what one customer's job can reach of anothe
 )
 app.command(
     "leases",
-    short_help="List the Unix users of the pools, and whom each serves.",
+    short_help="List the Unix users of the pools and their customers.",
     epilog=site_leases.LEASES_EPILOG,
 )(site_leases.leases)
 app.command(

@@ -54,8 +54,9 @@ def audit(
     """Try what one customer's job can reach of another customer's job and of the site, and suggest fixes.
 
     Three jobs of one core and 1 GB each run for a minute or two. Nothing of the site is changed, and all that
-    the jobs made is removed. Exit status: 0 every row is closed, 3 a row is open, 4 none is open and a row
-    could not be tried."""
+    the jobs made is removed. Each row of the output is one attempt: closed if it was denied, open if it
+    succeeded. Exit status: 0 every row is closed, 3 a row is open, 4 none is open and a row could not be
+    tried."""
     import asyncio
 
     from provider_daemon import log

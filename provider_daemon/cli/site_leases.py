@@ -24,7 +24,7 @@ def leases(
     config: ConfigFile = DEFAULT,
     free: Annotated[bool, typer.Option("--free", help="Also list the users that are free.")] = False,
 ) -> None:
-    """List the Unix users of the pools: whom each serves, since when, and when it is free again."""
+    """List the Unix users of the pools: customer of each, since when, and when it is free again."""
     from provider_daemon.cli.tables import aligned
 
     loaded, ledger = opened(config)

@@ -18,7 +18,8 @@ def prepare(
         list[Part] | None,
         typer.Option(
             metavar="PART",
-            help=f"{', '.join(Part)}; repeatable; default: all that the way to log in needs.",
+            help=f"Part of the script: {', '.join(Part)}; repeatable; default: all that clusters.pool.login "
+            "needs.",
         ),
     ] = None,
     first_uid: Annotated[
@@ -29,7 +30,7 @@ def prepare(
         bool, typer.Option("--apply", help="Run the script on this host, as root, instead of printing it.")
     ] = False,
 ) -> None:
-    """Print the shell script that prepares a site for a Unix user for each customer.
+    """Print the shell script that prepares a site for a separate Unix user per customer.
 
     It creates users, directories, SLURM associations and a coordinator, and lets provd log in. Running it
     again changes only what differs. Exit status with --apply: that of the script."""

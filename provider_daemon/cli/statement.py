@@ -78,7 +78,7 @@ def statement(
 
 @app.command(epilog=example("provd statement close --month 2026-11"))
 def close(month: Closed, config: ConfigFile = DEFAULT) -> None:
-    """Close a month. Stores its statement with a hash that names the closing before it."""
+    """Close a month. Stores its statement with a hash that also covers the statement of the month before."""
     from provider_daemon.client.control import operate
     from provider_daemon.config.model import load
     from provider_daemon.control.books import CLOSE
@@ -109,8 +109,8 @@ def check(month: Closed, config: ConfigFile = DEFAULT) -> None:
 
 
 def income(config: ConfigFile = DEFAULT, output: AsText = Text.TEXT) -> None:
-    """Print what each month brought: jobs, rewards, platform fees and refunds in uvirt, and the fees that
-    this provider paid."""
+    """Print the income of each month: jobs, rewards, platform fees and refunds in uvirt, and the transaction
+    fees that this provider paid."""
     from provider_daemon.books import render
     from provider_daemon.books.months import months
     from provider_daemon.books.statement import statement as build

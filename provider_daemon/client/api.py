@@ -311,7 +311,7 @@ class Client:
         try:
             if await asyncio.to_thread(place.exists):
                 if await asyncio.to_thread(downloads.measured, file.path, place) != file:
-                    raise Refused(f"{path} exists already and has other content")
+                    raise Refused(f"{path} already exists with different content")
                 return file.size
             source = partial(gateway.upload, sha256)
             await downloads.fetch_file(source, file, place, self._meter, gateway.retry_seconds)

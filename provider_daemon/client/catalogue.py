@@ -81,7 +81,7 @@ def _verified(found: Any, cluster: HPCCluster) -> Published:
             raise Unreadable("the catalogue is not signed by the cluster's provider")
     catalogue, free = read_catalogue(found["catalogue"]), read_availability(found["availability"])
     if {catalogue.cluster_id, free.cluster_id} != {cluster.cluster_id}:
-        raise Unreadable(f"the catalogue is of another cluster: {catalogue.cluster_id}")
+        raise Unreadable(f"the catalogue is for another cluster: {catalogue.cluster_id}")
     named = catalogue_marker.find(cluster.description)
     return Published(catalogue, free, hashlib.sha256(data[0]).hexdigest() == named)
 

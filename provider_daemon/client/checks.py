@@ -187,7 +187,7 @@ def _keys(message: Any) -> Problems:
         if key and len(key) != PUBLIC_KEY_BYTES:
             yield f"{name}: must have {PUBLIC_KEY_BYTES} bytes, not {len(key)}"
         elif key and is_weak(key):
-            yield f"{name}: protects nothing: it is of low order"
+            yield f"{name}: unsafe public key (of low order): anybody could decrypt the data"
     for name in ("algorithm_id", "new_algorithm_id"):
         if getattr(message, name, "") not in ("", ALGORITHM):
             yield f"{name}: must be {ALGORITHM}"

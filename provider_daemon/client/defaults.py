@@ -56,7 +56,10 @@ async def _with_words(chain: GrpcChain, said: dict[str, Any]) -> dict[str, Any]:
         raise ConfigError([str(error)]) from None
     if not described and current:
         raise ConfigError(
-            ["this would leave no description, which the chain keeps: set --description to another text"]
+            [
+                "the description would become empty, and the chain ignores an empty one: set --description "
+                "to a text"
+            ]
         )
     return {**said, "description": described}
 

@@ -85,7 +85,12 @@ async def carry_out(order: Request, chain: GrpcChain, talk: Talk) -> Sent:
     if account.signer:
         await defaults.sign_evidence(chain, message, account.signer)
     elif isinstance(message, MsgReportJobStatus) and not message.signature:
-        raise ConfigError(["a report needs a signature over its facts: use --from with the key itself"])
+        raise ConfigError(
+            [
+                "a report must be signed with the provider's key: give the key with --from, not only its "
+                "address"
+            ]
+        )
     if account.daemon:
         return await _through_daemon(order, chain, account, account.daemon, message, talk)
     assert account.signer is not None

@@ -56,7 +56,7 @@ def contradictions(value: dict[str, Any]) -> Found:
 def _customers(customers: dict[str, Any]) -> Found:
     for address in _table(customers.get("blocked")):
         if address in _table(customers.get("allowed")):
-            yield ("customers", "blocked", address), "is in customers.allowed too"
+            yield ("customers", "blocked", address), "is also in customers.allowed"
 
 
 def _table(value: Any) -> dict[str, Any]:
@@ -168,7 +168,7 @@ def _pool(where: Path, cluster: dict[str, Any], before: list[dict[str, Any]]) ->
             name = other.get("id")
             yield (
                 (*where, "pool", "users"),
-                f"{common[0]!r} is also in the pool of {name}: two customers could have it at one time",
+                f"{common[0]!r} is also in the pool of {name}: two customers could use it at the same time",
             )
 
 

@@ -101,5 +101,5 @@ def _same_address(value: dict[str, Any]) -> Found:
             continue
         address = address.replace("localhost:", "127.0.0.1:")
         if address in taken:
-            yield (table, key), f"{address} is {taken[address]} too"
+            yield (table, key), f"{address} is already used by {taken[address]}"
         taken.setdefault(address, f"{table}.{key}")

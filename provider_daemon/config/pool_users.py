@@ -17,7 +17,9 @@ def expand(pattern: str) -> tuple[str, ...]:
         return (pattern,)
     stem, first, last = found.groups()
     if len(first) != len(last) or int(first) > int(last):
-        raise ValueError(f"{pattern!r}: the range must rise, and both ends have the same number of digits")
+        raise ValueError(
+            f"{pattern!r}: the range must ascend, and both ends must have the same number of digits"
+        )
     return tuple(f"{stem}{number:0{len(first)}}" for number in range(int(first), int(last) + 1))
 
 

@@ -49,8 +49,8 @@ def _close(asked: CloseMonth, context: Context) -> ClosedMonth:
     ledger, month = context.ledger, asked.month
     noted, last = books.newest_note_at(ledger), books.last_closing(ledger)
     if noted < bounds(month)[1]:
-        reached = when(noted) or "nowhere yet"
-        raise Refused(f"{month} cannot be closed yet: the books must reach its end; they reach {reached}")
+        reached = f"only up to {when(noted)}" if noted else "nothing yet"
+        raise Refused(f"{month} cannot be closed yet: the books must cover all of it, and cover {reached}")
     if books.closing(ledger, month):
         raise Refused(f"{month} is closed already; `provd statement check --month {month}` compares it")
     following = month_of(bounds(last.month)[1]) if last else month_of(books.opened_at(ledger) or noted)

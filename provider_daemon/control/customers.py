@@ -70,7 +70,7 @@ def _allow(asked: AllowCustomer, context: Context) -> Decided:
 
 def _limit(asked: LimitCustomer, context: Context) -> Decided:
     if asked.reset == bool(asked.given):
-        raise Refused("give one limit or more, or reset them all")
+        raise Refused("give at least one limit, or --reset, but not both")
     before = customer_rules.rule(context.ledger, asked.customer)
     return _save(context, asked.customer, limits={} if asked.reset else {**before.limits, **asked.given})
 

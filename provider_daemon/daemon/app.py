@@ -243,7 +243,7 @@ class Daemon:
         systemd.notify("STOPPING=1")
         _, late = await asyncio.wait(ticking, timeout=FINISH_SECONDS)
         for task in late:
-            following = "provd stops without finishing this tick; the next start resumes from the ledger"
+            following = "provd stops before this tick has finished; the next start resumes from the ledger"
             log.warning("tick_aborted", loop=task.get_name(), seconds=FINISH_SECONDS, next=following)
             task.cancel()
 

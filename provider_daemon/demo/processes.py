@@ -87,7 +87,7 @@ class Process:
             if self._process is None or self._process.poll() is not None:
                 break
             time.sleep(0.05)
-        raise Transient(f"{self.name} did not say {words!r}; its log ends:\n{self.last_words()}")
+        raise Transient(f"{self.name} did not print {words!r}; its log ends:\n{self.last_words()}")
 
     def last_words(self) -> str:
         """Returns the last lines of its log."""

@@ -62,10 +62,10 @@ def read(text: str) -> StateSnapshot:
 
 def _rows(name: str, section: Any) -> list[Write]:
     if name in derived.STORES or name == genesis.META_STORE:
-        raise ValueError("it is made from the others, and not read")
+        raise ValueError("it is computed from other sections: remove it")
     rows = list(genesis_sections.of(name).rows(section))
     if len({key for key, _ in rows}) < len(rows):
-        raise ValueError("it holds a record twice")
+        raise ValueError("it contains a record twice")
     return [(name, key, value) for key, value in rows]
 
 

@@ -25,5 +25,5 @@ def site_audit(site: SiteFacts) -> Finding:
     if audit.slurm_version != version:
         return warn(f"{seen}; SLURM was {audit.slurm_version} then, and is {version}", REMEDY)
     if audit.open or audit.not_tried:
-        return warn(seen, f"{REMEDY}, which says what to do about each row that is not closed")
+        return warn(seen, f"{REMEDY}: it prints advice for each row that is open or was not tried")
     return ok(seen)

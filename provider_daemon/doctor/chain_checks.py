@@ -97,7 +97,7 @@ def quorum(chain: ChainFacts) -> Finding:
         return skipped(f"{seen}, but only {usable} are usable", _at_fault(chain))
     if count == 1:
         return ok(f"{seen}: a single endpoint is trusted")
-    alone = f"{seen}: a single false endpoint can make provd run invented jobs or miss cancels"
+    alone = f"{seen}: one endpoint with false answers can make provd run invented jobs or miss cancels"
     return ok(seen) if chain.quorum > 1 else warn(alone, "set chain.quorum = 0 to require a majority")
 
 
@@ -140,8 +140,8 @@ def index(chain: ChainFacts) -> Finding:
     if known(chain.indexed):
         return ok("the node indexes transactions")
     seen = (
-        "the node does not index transactions: provd reads every block for its own, and every open job "
-        "for cancels at each tick"
+        "the node does not index transactions: provd searches every block for its own transactions, and "
+        "reads every open job at each tick to find cancels"
     )
     return warn(
         seen,
@@ -158,11 +158,13 @@ def settlement(chain: ChainFacts) -> Finding:
     if found is ChainSettlement.PROMISE:
         return warn(
             SETTLES_NOTHING,
-            "collect what customers owe outside the chain, or refuse all jobs with clusters.payment.mode = "
-            '"escrow" until the chain holds escrow',
+            'bill customers outside the chain, or set clusters.payment.mode = "escrow": provd then refuses '
+            "every job until the chain holds escrow",
         )
     held = found is ChainSettlement.ESCROW
-    return ok("the chain holds escrow" if held else "not known yet: no job with a price is on chain")
+    return ok(
+        "the chain holds escrow and pays bills" if held else "unknown until a job with a price is on chain"
+    )
 
 
 def gas_price(chain: ChainFacts) -> Finding:

@@ -32,7 +32,7 @@ def certificate(data: DataFacts) -> Finding:
     gateway = _gateway(data)
     found = gateway.certificate
     if found is None:
-        return ok("no TLS: a reverse proxy must end it")
+        return ok("no TLS certificate is configured: a reverse proxy must provide HTTPS")
     if isinstance(found, Unknown):
         return fail(found.why, "correct gateway.certificate and gateway.key, or the modes of the files")
     if found.fits is False:
@@ -111,16 +111,16 @@ def images(data: DataFacts) -> Finding:
     if missing := [name for name, there in tools.items() if not there]:
         todo = f"install {' '.join(missing)} where provd-mover runs; jobs with images wait until then"
         return fail(f"not found: {', '.join(missing)}", todo)
-    return ok(f"{', '.join(tools)} found" if tools else "no launcher runs images")
+    return ok(f"{', '.join(tools)} found" if tools else "not needed: no launcher runs images")
 
 
 def allowed_hosts(data: DataFacts) -> Finding:
     """No host of data.allowed_hosts has a private address."""
     private = _mover(data).private
     if not private:
-        return ok("none is private")
-    todo = "keep them only if every customer may fetch from these hosts of the site"
-    return warn(f"private: {', '.join(private)}", todo)
+        return ok("no host of data.allowed_hosts has a private address")
+    todo = "remove them from data.allowed_hosts, unless every customer may fetch files from these hosts"
+    return warn(f"hosts with private addresses: {', '.join(private)}", todo)
 
 
 def not_configured(section: str) -> Finding:

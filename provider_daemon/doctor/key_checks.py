@@ -56,7 +56,7 @@ def runway(key: Key) -> Finding:
 def foreign(key: Key) -> Finding:
     """Nobody else signed transactions with the key in the last day."""
     found = known(key.foreign)
-    seen = f"{len(found)} transactions are not in the ledger" + (
+    seen = f"{len(found)} transactions of this key in the last day are not provd's" + (
         f": {', '.join(hash_[:16] for hash_ in found)}" if found else ""
     )
     todo = "find out who else signs with this key (another provd or a person); use a separate key for provd"
@@ -82,7 +82,7 @@ _RECIPIENT: dict[OwnKeyStatus, tuple[str, str]] = {
     OwnKeyStatus.USABLE: ("recipient key {key} is usable", ""),
     OwnKeyStatus.EXPIRES_SOON: ("recipient key {key} expires within 14 days", _ROTATE),
     OwnKeyStatus.MISSING: (
-        "the account has no recipient key of the key file on chain",
+        "no key of the key file is registered on chain for this account",
         "run `provd keys recipient register` with the key file",
     ),
     OwnKeyStatus.FOREIGN: (
@@ -92,6 +92,9 @@ _RECIPIENT: dict[OwnKeyStatus, tuple[str, str]] = {
     OwnKeyStatus.REVOKED: ("recipient key {key} is revoked", _ROTATE),
     OwnKeyStatus.EXPIRED: ("recipient key {key} has expired", _ROTATE),
     OwnKeyStatus.DEPRECATED: ("recipient key {key} is deprecated, and no newer key is usable", _ROTATE),
-    OwnKeyStatus.TAMPERED: ("another account marked the recipient key {key} deprecated", _ROTATE),
+    OwnKeyStatus.TAMPERED: (
+        "another account has marked the recipient key {key} as deprecated, so customers do not use it",
+        _ROTATE,
+    ),
     OwnKeyStatus.UNUSABLE: ("recipient key {key} has an algorithm or a value that is not accepted", _ROTATE),
 }

@@ -22,7 +22,7 @@ def schema(ledger: LedgerFacts) -> Finding:
     """The ledger's schema version is the one that this provd uses."""
     found = known(ledger.schema)
     todo = (
-        "start the daemon, which migrates it"
+        "start the daemon, which migrates the ledger"
         if found < ledger.wanted_schema
         else "upgrade provd: a newer version wrote the ledger"
     )
@@ -78,7 +78,7 @@ def lock(ledger: LedgerFacts) -> Finding:
     return (
         ok(f"process {holder} holds the lock")
         if holder
-        else warn("no daemon is running", "start provd: no job is served until then")
+        else warn("no daemon is running", "start provd: no job is accepted, submitted or reported until then")
     )
 
 
@@ -94,5 +94,5 @@ def control(ledger: LedgerFacts) -> Finding:
     if found.mode & OPEN_TO_ALL:
         return fail(seen, f"run `chmod 660 {found.path}`: any user could use the daemon's key")
     if not found.answers:
-        return fail(f"{seen}, and does not answer", "run this as root or as a member of that group")
+        return fail(f"{seen}, and does not answer", "run `provd doctor` as root or as a member of that group")
     return ok(seen)

@@ -87,15 +87,15 @@ def offering_limits(site: SiteFacts) -> Finding:
     places = {each.name: each for each in known(site.slurm.partitions)}
     names = targets(site)
     broken = [text for each in _sold(site) for text in _promises(site, each, names, places)]
-    seen = "; ".join(broken) or f"{len(_sold(site))} offerings fit"
+    seen = "; ".join(broken) or f"{len(_sold(site))} offerings are within the limits"
     return (
         ok(seen)
         if not broken
         else warn(
             seen,
             (
-                "lower the offering's limits, or raise those of the partition or clusters.limits; jobs "
-                "above them fail"
+                "lower the offering's limits, or raise those of the partition or of clusters.limits; jobs "
+                "between the two are refused"
             ),
         )
     )

@@ -110,7 +110,9 @@ def work_root_shared(site: SiteFacts) -> Finding:
     if hosts <= {found.host, found.host.partition(".")[0]}:
         return ok(f"{seen}, and every node is the login node itself")
     return warn(
-        seen, "put work_root on a file system that login and compute nodes share (ignore this if it is one)"
+        seen,
+        "check that login and compute nodes share this file system; if not, move work_root to one that they "
+        "share",
     )
 
 

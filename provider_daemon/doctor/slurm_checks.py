@@ -120,7 +120,8 @@ def accounting_gpus(site: SiteFacts) -> Finding:
     return judge(
         "gres/gpu" in tracked,
         seen,
-        "add gres/gpu to AccountingStorageTRES in slurm.conf; otherwise GPU use is never paid",
+        "add gres/gpu to AccountingStorageTRES in slurm.conf; otherwise SLURM records no GPU use, and nobody "
+        "is billed for it",
     )
 
 
@@ -234,7 +235,11 @@ def answers(site: SiteFacts) -> Finding:
     if not odd:
         return ok("every line is a valid SLURM record")
     seen = "; ".join(f"{program}: {what}" for program, what in sorted(odd.items()))
-    return warn(seen, "print notices on stderr and repair the named record; provd skips both until then")
+    return warn(
+        seen,
+        "make wrappers of SLURM's commands print their notices to stderr, and check the named records; "
+        "provd ignores such lines and records",
+    )
 
 
 def qos(site: SiteFacts) -> Finding:

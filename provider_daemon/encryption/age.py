@@ -86,7 +86,9 @@ def _encryption(recipients: Sequence[bytes]) -> Work:
         raise ValueError("no recipient to encrypt to")
     for key in recipients:
         if is_weak(key):  # pyrage panics
-            raise Refused(f"the public key {key.hex()} protects nothing: it is of low order")
+            raise Refused(
+                f"the public key {key.hex()} is unsafe (of low order): anybody could decrypt the data"
+            )
     keys = [pyrage.x25519.Recipient.from_str(recipient_of(key)) for key in recipients]
 
     def work(reader: Reader, writer: Writer) -> None:

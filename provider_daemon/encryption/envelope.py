@@ -161,4 +161,6 @@ def _box(secret: nacl.public.PrivateKey, public: bytes) -> nacl.public.Box:
     try:
         return nacl.public.Box(secret, nacl.public.PublicKey(public))
     except CryptoError as error:
-        raise Refused(f"the public key {public.hex()} protects nothing: it is of low order") from error
+        raise Refused(
+            f"the public key {public.hex()} is unsafe (of low order): anybody could decrypt the data"
+        ) from error

@@ -116,7 +116,7 @@ def _identity(line: str) -> Identity:
     try:
         secret = bech32.decode(line, SECRET_PREFIX)
     except ValueError:
-        raise ValueError("an age identity has a typing error") from None
+        raise ValueError("an age identity is mistyped or damaged: its checksum does not match") from None
     if len(secret) != SECRET_BYTES:
         raise ValueError("an age identity has the wrong length")
     return Identity(secret)

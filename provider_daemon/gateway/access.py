@@ -156,7 +156,9 @@ def _check_user(gateway: Gateway, site: Site, job: Job) -> None:
     if not job.directory:
         return
     if user_at(site.work_root, job.directory) != job.user:
-        raise ApiError(Code.UNAVAILABLE, "The job's directory is not where the provider's jobs are now.")
+        raise ApiError(
+            Code.UNAVAILABLE, "The job's directory is outside the work_root that the provider uses now."
+        )
     if job.user and gateway.ledger.customer_of(job.spec.cluster_id, job.user) != job.spec.customer:
         raise ApiError(Code.DELETED, "The job's directory was deleted after its retention.")
 

@@ -41,7 +41,7 @@ async def _limited(request: web.Request) -> bytes:
     async for chunk in request.content.iter_any():
         kept += chunk
         if len(kept) > JSON_BYTES:
-            raise ApiError(Code.TOO_LARGE, f"The body may have {JSON_BYTES} bytes.")
+            raise ApiError(Code.TOO_LARGE, f"The body may have at most {JSON_BYTES} bytes.")
     return bytes(kept)
 
 

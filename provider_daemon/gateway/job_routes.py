@@ -36,7 +36,11 @@ async def jobs(request: web.Request) -> web.Response:
         identity.address, before=after, count=number(request, "limit", 50, 1, MOST_JOBS)
     )
     if found.unreadable:
-        log.error("jobs_unreadable", jobs=list(found.unreadable), next="run `provd ledger check`")
+        log.error(
+            "jobs_unreadable",
+            jobs=list(found.unreadable),
+            next="the customer sees only the other jobs; run `provd ledger repair`",
+        )
     return answer(
         {
             "jobs": [summary(row, job) for row, job in found.jobs],

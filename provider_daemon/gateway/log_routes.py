@@ -94,7 +94,12 @@ async def _followed(
             except ProvdError as error:
                 if not events:
                     raise
-                log.warning("log_interrupted", job=job.spec.job_id, why=str(error))
+                log.warning(
+                    "log_interrupted",
+                    job=job.spec.job_id,
+                    why=str(error),
+                    next="the client was asked to connect again; repair what `why` names",
+                )
                 await stream.send(LogEvents.failed("The site does not answer. Connect again."))
     return response
 

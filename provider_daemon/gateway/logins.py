@@ -93,7 +93,9 @@ class Logins:
         found = [await self._accounts.cluster(cluster_id) for cluster_id in self._clusters]
         missing = [name for name, cluster in zip(self._clusters, found, strict=True) if cluster is None]
         if missing:
-            raise Refused(f"not on chain: {', '.join(missing)}; register the cluster, or correct clusters.id")
+            raise Refused(
+                f"not on chain: cluster {', '.join(missing)}; register the cluster, or correct clusters.id"
+            )
         providers = frozenset(cluster.provider for cluster in found if cluster is not None)
         audience = Audience(self._url, self._chain_id, providers)
         self._authenticator = Authenticator(audience, self._session_key, self._replay, self._keys.of)

@@ -24,7 +24,7 @@ REQUESTS = _family(
 SECONDS = _family(
     MetricKind.HISTOGRAM,
     "request_duration_seconds",
-    "Time from a request's head to the end of its answer, by route, without logs that are followed.",
+    "Duration of requests by route, until the end of the answer; logs that are followed are not counted.",
     "route",
     buckets=(0.01, 0.05, 0.25, 1.0, 5.0, 30.0, 300.0),
 )
@@ -41,7 +41,11 @@ CLOSED = _family(
     "Connections closed at a connection limit or because no request arrived in time.",
     "reason",
 )
-UPLOADS = _family(MetricKind.GAUGE, "uploads_bytes", "Bytes of uploads, reserved or stored.")
+UPLOADS = _family(
+    MetricKind.GAUGE,
+    "uploads_bytes",
+    "Bytes of stored uploads, including space reserved for uploads in progress.",
+)
 UPLOADS_LIMIT = _family(
     MetricKind.GAUGE, "uploads_limit_bytes", "Maximum for uploads_bytes: gateway.uploads_gb in bytes."
 )
@@ -50,7 +54,12 @@ CERTIFICATE = _family(
     "certificate_expiry_timestamp_seconds",
     "Unix time at which the TLS certificate expires; absent without TLS.",
 )
-READY = _family(MetricKind.GAUGE, "dependency_ready", "1 if the gateway can use it, else 0.", "dependency")
+READY = _family(
+    MetricKind.GAUGE,
+    "dependency_ready",
+    "1 if the gateway can use the dependency, otherwise 0.",
+    "dependency",
+)
 FAMILIES = (
     BUILD,
     REQUESTS,

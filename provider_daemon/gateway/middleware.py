@@ -68,7 +68,14 @@ async def _answered(request: web.Request, handler: Handler) -> web.StreamRespons
         return _failed(request, ApiError(Code.UNAVAILABLE, message), error.strerror or "OSError")
     except Exception:
         log.exception("request_crashed", route=_route(request), next="report this as a bug")
-        return _failed(request, ApiError(Code.INTERNAL, "The gateway failed. Its operator can see why."), "")
+        return _failed(
+            request,
+            ApiError(
+                Code.INTERNAL,
+                "The gateway failed because of an error in its program. Its log has the details.",
+            ),
+            "",
+        )
 
 
 def _failed(request: web.Request, error: ApiError, why: str) -> web.StreamResponse:
@@ -86,12 +93,14 @@ def _failed(request: web.Request, error: ApiError, why: str) -> web.StreamRespon
 def _warn(request: web.Request, why: str) -> None:
     gateway, route = request.app[GATEWAY], _route(request)
     if gateway.ongoing.start("request_failed", route, gateway.clock.now(), why):
-        log.warning("request_failed", route=route, why=why)
+        log.warning(
+            "request_failed", route=route, why=why, next="the client got an error; repair what `why` names"
+        )
 
 
 def _by_status(error: web.HTTPException) -> ApiError:
     if error.status == 405:
-        return ApiError(Code.METHOD, "This address does not have this method.", headers=_allowed(error))
+        return ApiError(Code.METHOD, "This method is not allowed at this address.", headers=_allowed(error))
     if error.status == 413:
         return ApiError(Code.TOO_LARGE, "The body is too large.")
     if error.status == 404:

@@ -47,7 +47,7 @@ HOUSEKEEPING_SECONDS = 3600.0
 def checked(config: Config) -> GatewayConfig:
     """Returns the gateway's section. Raises ConfigError if it is missing."""
     if config.gateway is None:
-        raise ConfigError(["[gateway] is missing: the gateway needs at least gateway.url"])
+        raise ConfigError(["section [gateway] is missing: the gateway requires at least gateway.url"])
     return config.gateway
 
 

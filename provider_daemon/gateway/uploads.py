@@ -235,9 +235,11 @@ class Uploads:
     def _reserve(self, address: str, length: int) -> None:
         if self.used_by(address) + length > self.per_customer:
             free = max(0, self.per_customer - self.used_by(address))
-            raise ApiError(Code.QUOTA, f"Your uploads may take {free} more bytes. Delete some.")
+            raise ApiError(
+                Code.QUOTA, f"Only {free} bytes of your quota for uploads are free. Delete an upload first."
+            )
         if self._account(address).files >= MOST_UPLOADS:
-            raise ApiError(Code.QUOTA, f"You have {MOST_UPLOADS} uploads. Delete some.")
+            raise ApiError(Code.QUOTA, f"You have {MOST_UPLOADS} uploads, the maximum. Delete one first.")
         disk = os.statvfs(self._directory)
         if self.used + length > self._total or disk.f_bavail * disk.f_frsize < length + SPARE_BYTES:
             raise ApiError(Code.STORAGE_FULL, "The gateway has no room for this upload. Try again later.")

@@ -34,7 +34,7 @@ class ChainSettlement(StrEnum):
     UNKNOWN = "unknown"
 
 
-SETTLES_NOTHING = "this chain settles nothing: jobs run on a promise"
+SETTLES_NOTHING = "this chain holds no escrow and pays no bills: customers only promise to pay"
 
 
 @dataclass(frozen=True, slots=True)

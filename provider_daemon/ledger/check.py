@@ -92,7 +92,7 @@ def _damages(connection: sqlite3.Connection) -> Iterator[LedgerFinding]:
 
 def _other_schema(version: int) -> LedgerFinding:
     hint = (
-        "start the daemon, which migrates it"
+        "start the daemon, which migrates the ledger"
         if version < SCHEMA_VERSION
         else "check it with the provd that wrote it"
     )

@@ -60,8 +60,8 @@ class SettlementWatch:
             log.warning(
                 "chain_settles_nothing",
                 why=SETTLES_NOTHING,
-                next="jobs whose agreed price covers their worst bill are accepted, unless clusters.payment "
-                "requires escrow; collect what customers owe outside the chain",
+                next="provd accepts jobs whose agreed price covers their highest possible bill, unless "
+                "clusters.payment.mode is escrow; bill customers outside the chain",
             )
         else:
             log.info("chain_settlement", settlement=settlement.value)

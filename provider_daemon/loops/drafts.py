@@ -208,8 +208,8 @@ class Drafts:
             self._ongoing.clear("simulated_gas_implausible", who)
         elif self._ongoing.start("simulated_gas_implausible", who, held.now):
             why = (
-                f"simulation of {len(messages)} messages returned {simulated} gas, plausible are {most} "
-                "at most"
+                f"simulation of {len(messages)} messages returned {simulated} gas, more than the plausible "
+                f"maximum of {most}"
             )
             log.error(
                 "simulated_gas_implausible",
@@ -254,7 +254,7 @@ class Drafts:
             why = (
                 "raise chain.max_gas, then unpark"
                 if most == held.settings.max_gas
-                else "the chain lets no transaction ask for more"
+                else "the chain's own limit for a transaction"
             )
             what = f"one report would need {limit} gas, over the ceiling of {most}: {why}"
             self._rejections.park(messages[0], ParkReason.REPORT_TOO_LARGE, what)

@@ -199,7 +199,7 @@ class Heartbeat:
             new_state=changed.state or cluster.state,
             total_nodes=cluster.total_nodes,
             nodes=nodes,
-            next="provd sends an update: the new state, and as many total_nodes as SLURM has",
+            next="provd sends an update of the cluster with new_state and with total_nodes as in SLURM",
         )
         body = messages.update_cluster(
             provider=self._served.signer.address,

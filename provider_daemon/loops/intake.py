@@ -143,7 +143,7 @@ class Intake:
                 "job_counter_corrected",
                 counter=end,
                 before=first,
-                next="jobs are read again from this counter on",
+                next="jobs from this number on are read again",
             )
             with self._ledger.write():
                 self._ledger.set(meta.NEXT_JOB, end)
@@ -346,7 +346,7 @@ class Intake:
             "job_dropped",
             job=job_id,
             kept_as=kept_as,
-            next="the job that the chain has with this number is adopted",
+            next="the chain's job with this number is adopted; the old rows stay under the id in `kept_as`",
         )
         await self._adopt([job_id], [record])
 

@@ -28,7 +28,8 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
             ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)
     if job.duplicate_of != before.duplicate_of:
         following = (
-            "the first one is followed, or the job is parked if SLURM does not show it; find out who submits"
+            "provd follows the first SLURM job, or parks the job if SLURM does not show it; find out what "
+            "else submits jobs for this cluster"
         )
         log.error(
             "job_duplicate",
@@ -44,7 +45,7 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
             job=job_id,
             cluster=cluster,
             slurm_job=before.slurm_id,
-            next="nothing was run; the job is submitted again after the waiting window",
+            next="nothing of the job was run; it is submitted again after the waiting window",
         )
     if job.parked and job.parked != before.parked:
         reason, why, following = (

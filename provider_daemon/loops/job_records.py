@@ -132,7 +132,10 @@ class JobRecords:
             )
             self._ledger.save_job(held)
             self._ledger.add_event(job_id, EventKind.ON_HOLD, EXPLAINED[reason], now)
-        following = "the job is neither submitted nor reported; its chain record is read again at every tick"
+        following = (
+            "the job is neither submitted nor reported, and its record on chain is read again at every tick; "
+            "compare it with that of the other endpoints"
+        )
         log.error("job_on_hold", job=job_id, reason=reason, why=EXPLAINED[reason], next=following)
 
     def _disown(self, job: Job) -> None:

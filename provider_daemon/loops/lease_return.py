@@ -155,7 +155,9 @@ class LeaseReturn:
         now, name = self._clock.now(), self._served.name
         why = "; ".join(f"{each.user}: {each.why}" for each in kept[:SHOWN])
         if why and self._ongoing.start("users_not_returned", name, now, why):
-            following = "they are tried again every minute; `provd site leases` lists them"
+            following = (
+                "these users get no new customer, and provd retries every minute; see `provd site leases`"
+            )
             log.warning("users_not_returned", cluster=name, users=len(kept), why=why, next=following)
         elif not why and self._ongoing.clear("users_not_returned", name):
             log.info("users_returned", cluster=name)

@@ -143,7 +143,9 @@ class Leasing:
 
     def _tell_unusable(self, why: str) -> None:
         if why and self._ongoing.start("lease_files_unusable", self._cluster, self._clock.now(), why):
-            following = "customers without a Unix user wait; check work_root and its .provd-leases"
+            following = (
+                "jobs of customers without a Unix user wait; check the directory work_root/.provd-leases"
+            )
             log.warning("lease_files_unusable", cluster=self._cluster, why=why, next=following)
         elif not why and self._ongoing.clear("lease_files_unusable", self._cluster):
             log.info("lease_files_usable", cluster=self._cluster)

@@ -257,7 +257,7 @@ class Outbox:
                 gas_used=outcome.gas_used,
                 note=outcome.log,
             )
-        following = "its messages are sent again, except a report that is no longer due"
+        following = "the transaction's messages are sent again, except reports that are no longer due"
         log.warning(
             "tx_failed",
             tx=tx.tx_hash,
@@ -361,7 +361,7 @@ class Outbox:
         if refusal is Refusal.SEQUENCE:
             self._problems.suspect(Problem.SEQUENCE_UNEXPLAINED, answer.log, self._clock.now(), answer.code)
         self._drafts.learn_block_gas(answer.log, self._settings)
-        following = "its messages are sent again at the next tick"
+        following = "no fee was paid; the messages are sent again at the next tick"
         log.warning(
             "tx_not_accepted", code=answer.code, codespace=answer.codespace, why=answer.log, next=following
         )

@@ -48,7 +48,7 @@ class Rejections:
                 job=message.subject,
                 state=message.state,
                 why=why,
-                next="the report is not sent; the chain record of the job is compared again",
+                next="the report waits while provd compares the job with its record on chain",
             )
         elif self._behind(message.subject, record.state) or due(record.state, State(message.state)):
             self._retry_or_park(message, why)
@@ -85,7 +85,7 @@ class Rejections:
             "operator_message_refused",
             message=message.subject,
             why=why,
-            next="it is not sent again; correct the command that was given",
+            next="the message is not sent again; correct the command that created it",
         )
 
     def _behind(self, job_id: str, state: State) -> bool:

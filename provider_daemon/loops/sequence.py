@@ -56,8 +56,8 @@ class Sequences:
             return Turn(account)
         if account.sequence < floor:
             why = (
-                f"the account's sequence is given as {account.sequence}, but a transaction in a block "
-                f"has used {floor - 1}"
+                f"the endpoint returned account sequence {account.sequence}, but a transaction in a block "
+                f"has already used {floor - 1}"
             )
             return Turn(account, self._doubt(account.sequence, why, now))
         found = await self._look_up(range(max(floor, account.sequence - MOST_LOOKED_UP), account.sequence))
@@ -65,8 +65,8 @@ class Sequences:
             self._doubtful = None
             return Turn(account, found=tuple(each for each in found if each))
         why = (
-            f"the account's sequence is given as {account.sequence}, ours ended at {floor - 1}, and no "
-            "transaction has used those between"
+            f"the endpoint returned account sequence {account.sequence}, but provd's last transaction used "
+            f"{floor - 1}, and no transaction was found that used the sequences between them"
         )
         return Turn(account, self._doubt(account.sequence, why, now))
 

@@ -61,10 +61,16 @@ class SiteLeases:
     def _tell(self, lease: Lease) -> None:
         where = {"cluster": self._cluster, "user": lease.user, "customer": lease.customer}
         if lease.state is LeaseState.FOREIGN:
-            following = "the user is not used; find out whose it is, then `provd site release USER`"
+            following = (
+                "no job runs as this user; find out who put `found` into its lease file, then run "
+                f"`provd site release {lease.user}`"
+            )
             log.error("lease_foreign", **where, found=lease.held_by, next=following)
         elif lease.state is LeaseState.ENDED and not lease.held_by:
-            following = "the site's lease file decides; check whether another daemon uses the same pool"
+            following = (
+                "the lease file at the site names another customer or cluster, so this lease ends; check "
+                "whether another daemon uses the same pool"
+            )
             log.error("lease_lost", **where, next=following)
         elif lease.state is LeaseState.LEASED:
             if lease.id:

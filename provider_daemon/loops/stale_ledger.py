@@ -56,6 +56,7 @@ class StaleLedger:
             "ledger_stale",
             cluster=self._cluster_id,
             silent_seconds=round(now - sign) if sign else None,
-            next=f"searches SLURM for open jobs by name for {WAITING_WINDOW} s before submitting any of them",
+            next=f"provd searches SLURM for its open jobs by name for {WAITING_WINDOW} s before it submits "
+            "any",
         )
         return now

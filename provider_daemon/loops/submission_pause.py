@@ -80,7 +80,7 @@ class SubmissionPause:
         self._pauses[scope] = _Pause(trouble, now + PAUSE_SECONDS, probed | {job_id})
         if self._ongoing.start("submissions_paused", self._subject(scope), now, trouble):
             following = (
-                f"jobs wait without losing an attempt; one job is submitted as a test every {PAUSE_SECONDS} s"
+                f"jobs wait, and one is submitted as a test every {PAUSE_SECONDS} s; fix what `why` names"
             )
             log.warning(
                 "submissions_paused",

@@ -115,13 +115,13 @@ JOBS_ON_HOLD = _gauge(
 )
 JOBS_POSTPONED = _gauge(
     "provd_jobs_postponed",
-    "Jobs that are left on chain because their customer has reached a limit, or that are not read yet "
-    "(unread).",
+    "Jobs that stay pending on chain, by reason: the cluster is paused, the customer is blocked or at a "
+    "limit, or provd has not read the job yet (unread).",
     "reason",
 )
 CUSTOMERS_HELD = _gauge(
     "provd_customers_held",
-    "Customers with jobs that are left on chain because of a limit.",
+    "Customers with jobs that stay pending on chain, by reason: paused cluster, block or limit.",
     "reason",
 )
 CLUSTER_PAUSED = _gauge(
@@ -131,13 +131,14 @@ CLUSTER_PAUSED = _gauge(
 )
 POOL_USERS = _gauge(
     "provd_pool_users",
-    "Unix users of the site's pool that are not free, by state of their lease.",
+    "Unix users of the pool that are not available to a new customer, by state of their lease.",
     "cluster",
     "state",
 )
 JOB_STATE_DURATION = _histogram(
     "provd_job_state_duration_seconds",
-    "Time that jobs spent in a state; `ended` is the time from the end of a job until provd closed it.",
+    "Time that jobs spent in a state; `ended` is the time from the end of a job until its final report was "
+    "confirmed and provd closed it.",
     (60, 600, 7200, 86_400),
     "cluster",
     "state",
@@ -173,7 +174,8 @@ OUTBOX_PROGRESS = _gauge(
 )
 OUTBOX_STALLED = _gauge(
     "provd_outbox_stalled",
-    "1 if the signer can send no transaction, or none was included while reports wait; otherwise 0.",
+    "1 if no transaction of the signer can be sent, or if none was included for a minute while reports wait; "
+    "otherwise 0.",
     "signer",
 )
 TRANSACTIONS = _counter(
@@ -207,7 +209,8 @@ WALLET_BALANCE = _gauge(
 )
 WALLET_RUNWAY = _gauge(
     "provd_wallet_runway_seconds",
-    "Time until the signer's balance is used up: at the last day's fees, or the heartbeats' if more.",
+    "Estimated time until the signer's balance is used up, at the fees of the last day or at the cost of "
+    "heartbeats, whichever is higher.",
     "signer",
     absent="while provd_wallet_balance is absent, and before the first heartbeat or fee",
 )
@@ -219,13 +222,13 @@ BILLED = _counter(
 )
 ESTIMATED = _counter(
     "provd_estimated_total",
-    "The most that accepted jobs can cost by their offerings' prices, in units of the denom.",
+    "Sum of the highest possible bills of accepted jobs, by their offerings' prices, in units of the denom.",
     "cluster",
     "denom",
 )
 ESCROWED = _counter(
     "provd_escrowed_total",
-    "Amount in escrow of jobs when they were accepted, in units of the denom.",
+    "Sum of the escrow that accepted jobs had when provd accepted them, in units of the denom.",
     "cluster",
     "denom",
 )
@@ -267,7 +270,7 @@ CHAIN_CALLS = _histogram(
 )
 CHAIN_ERRORS = _counter(
     "provd_chain_call_errors_total",
-    "Calls to the chain that no endpoint answered, or whose answer was unreadable.",
+    "Calls to the chain that failed: no endpoint answered (down), or the answer was invalid (unreadable).",
     "error",
 )
 CHAIN_SUCCESS = _gauge(
@@ -297,7 +300,11 @@ SLURM_SUCCESS = _gauge(
     "cluster",
     absent="before the first success",
 )
-SLURM_RPCS = _counter("provd_slurm_rpcs_total", "SLURM commands that provd ran.", "cluster")
+SLURM_RPCS = _counter(
+    "provd_slurm_rpcs_total",
+    "SLURM commands that provd ran, each of which is at least one RPC to slurmctld or slurmdbd.",
+    "cluster",
+)
 SLURM_RATE_LIMITED = _counter(
     "provd_slurm_rate_limited_total",
     "SLURM queries that slurmctld rejected because of its RPC rate limit.",
@@ -308,7 +315,8 @@ SLURM_SUBMISSIONS = _counter(
 )
 SLURM_NOTHING_RAN = _counter(
     "provd_slurm_jobs_without_claim_total",
-    "SLURM jobs that ran nothing, because another one runs their job or because they could not claim it.",
+    "SLURM jobs that ended without running anything: another SLURM job had claimed the job (duplicate), or "
+    "the claim could not be made (unclaimed).",
     "cluster",
     "reason",
 )
@@ -325,7 +333,7 @@ SSH_CONNECTS = _counter(
 )
 SSH_LOGIN_PROBLEM = _gauge(
     "provd_ssh_login_problem",
-    "1 for the cause of the last failed login to the login node.",
+    "1 for the cause of the failure, if the last login to the login node failed.",
     "cluster",
     "cause",
     absent="if the last login succeeded",
@@ -353,15 +361,16 @@ LEDGER_COMMIT = _histogram(
 
 UNPAID = _gauge(
     "provd_unpaid",
-    "Total of jobs that the chain has billed and not paid yet; `disputed` is yes for those that a dispute "
-    "holds. Renewed every ten minutes.",
+    "Amount that the chain has billed for jobs and not paid out yet, in units of the denom; `disputed` is "
+    "yes for jobs whose payment a dispute stops. Updated every ten minutes.",
     "cluster",
     "denom",
     "disputed",
 )
 DISPUTES = _gauge(
     "provd_disputes_open",
-    "Undecided disputes about jobs of the cluster; `answered` is yes once evidence was signed for it.",
+    "Undecided disputes about jobs of the cluster; `answered` is yes for disputes that `provd dispute "
+    "answer` has answered.",
     "cluster",
     "answered",
 )

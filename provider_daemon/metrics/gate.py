@@ -130,7 +130,9 @@ class Gate:
         self._waiting.pop(oldest.inner, None)
         oldest.abort()
         if self._ongoing.start(FLOODED, self._listen, self._clock.now()):
-            following = "each new connection closes the longest idle one; find out who connects"
+            following = (
+                "each new connection closes the one idle longest; find out which clients connect so often"
+            )
             log.warning(
                 FLOODED,
                 port=self._limits.port,

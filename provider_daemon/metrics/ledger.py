@@ -66,7 +66,8 @@ class MeasuredLedger(Ledger):
             note(measures)
         except Exception:
             log.exception(
-                "metric_failed", next="a counter is too low, jobs are not affected; report this as a bug"
+                "metric_failed",
+                next="a metric misses this event; jobs are not affected; report this as a bug",
             )
 
     def add_event(

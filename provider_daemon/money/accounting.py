@@ -74,7 +74,7 @@ def finalize(record: AccountingRecord, now: int) -> AccountingRecord:
     """Finalizes a pending record, once. Its figures are final then."""
     if record.status is not Status.PENDING:
         raise WrongStatus(
-            f"the accounting of {record.job_id} is {record.status}: it is finalized once, while it is pending"
+            f"the accounting of {record.job_id} is {record.status}: only a pending record can be finalized"
         )
     return replace(
         record, status=Status.FINALIZED, finalized_at=now, calculation_hash=calculation_hash(record)
@@ -90,7 +90,7 @@ def release(record: AccountingRecord) -> AccountingRecord:
     """Finalizes a disputed record again after the dispute was rejected, with its old time and hash."""
     if record.status is not Status.DISPUTED:
         raise WrongStatus(
-            f"the accounting of {record.job_id} is {record.status}, not disputed: nothing holds it"
+            f"the accounting of {record.job_id} is {record.status}, not disputed: there is no dispute to end"
         )
     return _moved(record, Status.FINALIZED)
 

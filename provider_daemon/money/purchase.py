@@ -14,7 +14,7 @@ def _known(value: Any) -> Any:
     """Rejects unknown names: a misspelt one would be ignored, and the history would be empty."""
     unknown = set(value) - {field.name for field in fields(Usage)} if isinstance(value, Mapping) else set()
     if unknown:
-        raise ValueError(f"no field of HPCUsageMetrics: {', '.join(sorted(unknown))}")
+        raise ValueError(f"unknown field of HPCUsageMetrics: {', '.join(sorted(unknown))}")
     return value
 
 

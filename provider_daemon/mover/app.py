@@ -85,7 +85,7 @@ class Served:
 def checked(config: Config) -> DataConfig:
     """Returns the mover's section. Raises ConfigError if it is missing."""
     if config.data is None:
-        raise ConfigError(["[data] is missing: provd mover needs it, and may be empty"])
+        raise ConfigError(["section [data] is missing: provd mover requires it, even if it is empty"])
     return config.data
 
 

@@ -29,13 +29,22 @@ class Datasets:
         if path is None:
             raise InputRefused(InputRefusal.URI, f"{source.name}: this cluster has no such dataset")
         if source.encrypted:
-            raise InputRefused(InputRefusal.CONTENT, f"{source.name}: datasets of the site are not encrypted")
+            raise InputRefused(
+                InputRefusal.CONTENT, f"{source.name}: a dataset of the site cannot be declared as encrypted"
+            )
         try:
             await self._site.symlink(path, root, target)
             await self._check(source, path)
         except NotThere:
-            log.error("dataset_missing", dataset=source.name, path=path, next="its jobs wait; check the path")
-            raise SourceProblem(f"{source.name}: the dataset is not at the site at the moment") from None
+            log.error(
+                "dataset_missing",
+                dataset=source.name,
+                path=path,
+                next="jobs with this dataset wait; restore the path, or correct the datasets in provd.toml",
+            )
+            raise SourceProblem(
+                f"{source.name}: the dataset is missing at the site; the operator must restore it"
+            ) from None
 
     async def _check(self, source: Input, path: str) -> None:
         """Compares a checksum that the customer declared, although the operator's list has none."""
@@ -46,7 +55,7 @@ class Datasets:
             found = await self._site.sha256(f"{parent}/", last)
         except NotAllowed as error:
             raise InputRefused(
-                InputRefusal.CHECKSUM, f"{source.name}: the dataset has no checksum: {error}"
+                InputRefusal.CHECKSUM, f"{source.name}: the dataset's checksum cannot be computed: {error}"
             ) from None
         if found != source.sha256:
             raise InputRefused(

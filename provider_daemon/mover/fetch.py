@@ -165,5 +165,7 @@ def _marked(source: Input, error: Transient) -> SourceProblem:
 def _wrong(source: Input, offset: int) -> Problem:
     """Returns what content with another hash means: if it was resumed, it may have changed meanwhile."""
     if offset:
-        return SourceProblem(f"{source.name}: the parts do not fit together; it is fetched again")
+        return SourceProblem(
+            f"{source.name}: the content changed between two attempts; it is fetched again from the start"
+        )
     return InputRefused(InputRefusal.WRONG_CHECKSUM, f"{source.name}: its SHA-256 is not {source.sha256}")

@@ -156,7 +156,7 @@ class Images:
                 payload = await _asked(repository.small_blob(payload_digest, image_signature.MAX_PAYLOAD))
                 if image_signature.signed(payload, signature, digests, self._policy.keys):
                     return
-        raise InputRefused(InputRefusal.DENIED, "the image has no signature of a key that this site accepts")
+        raise InputRefused(InputRefusal.DENIED, "the image is not signed with a key that this site accepts")
 
     async def _ensure(self, job: JobFacts, reference: ImageReference, digest: str) -> None:
         if self._store.has_image(self._cluster_id, digest):
@@ -166,7 +166,8 @@ class Images:
             if manifest.size > self._policy.max_bytes:
                 raise InputRefused(
                     InputRefusal.TOO_LARGE,
-                    f"the image has {manifest.size} bytes, and this site accepts {self._policy.max_bytes}",
+                    f"the image has {manifest.size} bytes, this site accepts at most "
+                    f"{self._policy.max_bytes}",
                 )
             size = await self._pull(repository, manifest)
         self._store.add_image(self._cluster_id, digest, size, self._clock.now())
@@ -211,7 +212,7 @@ class Images:
         except Transient as error:
             raise SourceProblem(str(error)) from None
         if size != blob.size or f"sha256:{hashed.hexdigest()}" != blob.digest:
-            raise SourceProblem(f"the registry sent other content than {blob.digest} names")
+            raise SourceProblem(f"the content that the registry sent does not match its digest {blob.digest}")
 
     async def evict(self) -> int:
         """Deletes images that no open job uses, the least recently used first, until the rest fits.

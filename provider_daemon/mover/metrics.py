@@ -28,7 +28,11 @@ def _counter(name: str, text: str, *labels: str) -> Family:
 
 
 STEPS = _counter(
-    "steps_total", "Steps that ended, by outcome: done, retried or failed.", "cluster", "step", "outcome"
+    "steps_total",
+    "Steps that ended, by outcome: done, retried (failed, will be tried again) or failed (given up).",
+    "cluster",
+    "step",
+    "outcome",
 )
 RUNNING = _gauge("steps_running", "Steps in progress.", "cluster")
 RETRYING = _gauge("steps_waiting_to_retry", "Failed steps that will be tried again.", "cluster")
@@ -37,26 +41,26 @@ SENT = _counter("sent_bytes_total", "Bytes of results sent, including failed tra
 INPUTS = _gauge("jobs_waiting_for_inputs", "Open jobs whose inputs are not ready.", "cluster")
 OLDEST = _gauge(
     "oldest_waiting_inputs_seconds",
-    "Time for which an open job has waited for its inputs; 0 if none.",
+    "Longest time for which an open job has been waiting for its inputs; 0 if none waits.",
     "cluster",
 )
 DELIVERIES = _gauge("deliveries_waiting", "Ended jobs whose results are not delivered yet.", "cluster")
 OVER_QUOTA = _gauge("jobs_over_quota", "Open jobs whose directory exceeds a quota.", "cluster")
-UNKNOWN = _gauge("unknown_jobs", "Jobs of the mover that the ledger does not have.", "cluster")
+UNKNOWN = _gauge("unknown_jobs", "Jobs in the mover's database that are not in the ledger.", "cluster")
 ORPHANS = _gauge(
-    "orphan_directories", "Job directories at the site whose job the ledger does not have.", "cluster"
+    "orphan_directories", "Job directories at the site whose job is not in the ledger.", "cluster"
 )
 CACHE = _gauge("cache_bytes", "Size of the cache of inputs at the site.", "cluster")
 WAITING_IMAGES = _gauge("jobs_waiting_for_images", "Open jobs whose image is not in the cache.", "cluster")
 OLDEST_IMAGE = _gauge(
     "oldest_waiting_image_seconds",
-    "Time for which an open job has waited for its image; 0 if none.",
+    "Longest time for which an open job has been waiting for its image; 0 if none waits.",
     "cluster",
 )
 IMAGES = _gauge("images_bytes", "Size of the images in the cache at the site, as transferred.", "cluster")
 PULLS = _counter(
     "image_pulls_total",
-    "Images that were pulled, and requests for one that were refused or failed; cached ones do not count.",
+    "Attempts to pull an image from its registry, by outcome; images found in the cache are not counted.",
     "cluster",
     "outcome",
 )

@@ -30,7 +30,10 @@ class Quota:
                 usage = await self._site.usage(job.directory)
             except (NotThere, NotAllowed) as error:
                 log.warning(
-                    "storage_not_measured", job=job.job_id, why=str(error), next="measured again later"
+                    "storage_not_measured",
+                    job=job.job_id,
+                    why=str(error),
+                    next="the job is not ended for its quota meanwhile; it is measured again later",
                 )
                 continue
             row, now = self._store.job(job.name), self._now()
@@ -38,7 +41,12 @@ class Quota:
                 continue  # the job has ended meanwhile, and its last sample is taken
             over = storage.over_quota(usage.bytes, usage.inodes, self._limits)
             if over and not row.transfer.over_quota:
-                log.warning("quota_exceeded", job=job.job_id, why=over, next="the daemon ends the job")
+                log.warning(
+                    "quota_exceeded",
+                    job=job.job_id,
+                    why=over,
+                    next="the daemon cancels its SLURM job and reports the job failed",
+                )
             used = storage.byte_seconds(row, usage.bytes, now, None)
             self._store.add_sample(
                 job.name, usage.bytes, usage.inodes, now, byte_seconds=used, over_quota=over

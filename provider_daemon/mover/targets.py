@@ -62,5 +62,7 @@ def _recipient(fragment: str) -> bytes:
     except ValueError as error:
         raise TargetRefused(f"the fragment of the output pointer: {error}") from None
     if is_weak(key):
-        raise TargetRefused("the fragment of the output pointer is an age recipient that protects nothing")
+        raise TargetRefused(
+            "the fragment of the output pointer is an unsafe age recipient: anybody could decrypt the results"
+        )
     return key

@@ -29,7 +29,7 @@ class HttpUploader:
         except InputRefused as error:
             raise TargetRefused(str(error)) from None
         if status in AGAIN or status >= 500:
-            raise Transient(f"{target.shown}: the target cannot take the results now (HTTP {status})")
+            raise Transient(f"{target.shown}: the target cannot accept the results now (HTTP {status})")
         if not 200 <= status < 300:
             hint = "; a presigned URL may have expired" if status in (401, 403) else ""
             raise TargetRefused(f"{target.shown}: the target refuses the results (HTTP {status}){hint}")

@@ -58,7 +58,9 @@ _USAGE = DifferenceKind(
     None, "the bill depends on it", "compare sacct with the report's transaction and the signed usage records"
 )
 _BILL = DifferenceKind(
-    None, "it is an amount", "check discounts, caps and decided disputes; otherwise flag a dispute on chain"
+    None,
+    "the chain's amount differs from the one computed from the usage",
+    "check discounts, caps and decided disputes; otherwise flag a dispute on chain",
 )
 
 KINDS: dict[str, DifferenceKind] = {
@@ -70,7 +72,9 @@ KINDS: dict[str, DifferenceKind] = {
         Severity.CRITICAL, "more was paid out than was paid in", "flag a dispute on chain"
     ),
     "doubled": DifferenceKind(
-        Severity.CRITICAL, "the work is done twice and paid once", "scancel all SLURM jobs of it but one"
+        Severity.CRITICAL,
+        "the work is done twice and paid once",
+        "cancel all but one of its SLURM jobs with scancel",
     ),
     "unknown_job": DifferenceKind(
         Severity.CRITICAL, "nobody will pay for it", "check which chain the endpoint serves"
@@ -78,7 +82,7 @@ KINDS: dict[str, DifferenceKind] = {
     "state": DifferenceKind(
         Severity.CRITICAL,
         "the chain has lost what it had confirmed",
-        "check whether the endpoint serves the same chain, completely",
+        "check whether the endpoint serves the same chain, and whether it is in sync",
     ),
     "report_missing": DifferenceKind(
         Severity.CRITICAL,
@@ -88,7 +92,7 @@ KINDS: dict[str, DifferenceKind] = {
     "evidence": DifferenceKind(
         Severity.HIGH,
         "the report proves nothing in a dispute",
-        "run `provd evidence verify`, which shows what does not match",
+        "run `provd evidence verify JOB`, which prints what does not match",
     ),
     "gone": DifferenceKind(
         Severity.HIGH,
@@ -96,17 +100,19 @@ KINDS: dict[str, DifferenceKind] = {
         "check the job's timeline with `provd job explain`",
     ),
     "runaway": DifferenceKind(
-        Severity.HIGH, "it holds nodes that nobody pays for", "scancel it; check that the daemon is running"
+        Severity.HIGH,
+        "it holds nodes that nobody pays for",
+        "cancel it with scancel; check that the daemon is running",
     ),
     "stray": DifferenceKind(
         Severity.HIGH,
         "it holds nodes that nobody pays for",
-        "if no other provd uses this account, scancel it",
+        "cancel it with scancel, unless another provd uses this account",
     ),
     "foreign_tx": DifferenceKind(
         Severity.HIGH,
         "whoever has the key can spend its balance",
-        "find out who signs; give provd its own key",
+        "find out who else signs with this key; give provd its own key",
     ),
     "unmeasured": DifferenceKind(
         Severity.MEDIUM,
@@ -121,7 +127,7 @@ KINDS: dict[str, DifferenceKind] = {
     "parked": DifferenceKind(
         Severity.MEDIUM,
         "it is not reported until an operator acts",
-        "check `provd jobs`, then run `provd job unpark`",
+        "fix the reason that `provd jobs` shows, then run `provd job unpark JOB`",
     ),
     "quarantined": DifferenceKind(
         Severity.MEDIUM,

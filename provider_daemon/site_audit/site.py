@@ -62,7 +62,9 @@ class AuditSite:
             self._leases = dict.fromkeys(free, work_root)
             held = await self._lease_files(lease_files.claim(work_root, dict.fromkeys(free, self._holder)))
         if len(free) < 2 or any(held.get(user) != self._holder for user in free):
-            raise Refused("fewer than two users of the pool are free: add users, or audit when one is free")
+            raise Refused(
+                "fewer than two users of the pool are free: add users, or repeat the audit when two are free"
+            )
         return free[0], free[1]
 
     async def _lease_files(self, command: Command) -> Mapping[str, str]:

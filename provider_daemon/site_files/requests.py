@@ -140,4 +140,4 @@ def several(what: str, value: Any, count: int) -> list[Any]:
 
 
 def odd(what: str, value: object) -> Unreadable:
-    return Unreadable(f"the program for files returned an unexpected {what}: {value!r:.200}")
+    return Unreadable(f"the remote file program returned an unexpected {what}: {value!r:.200}")

@@ -47,9 +47,9 @@ class Worker:
                 kind, size = await self._header()
                 hello = await self._json(size)
         except TimeoutError:
-            raise Transient(f"the program for files did not start within {START_SECONDS:g} s") from None
+            raise Transient(f"the remote file program did not start within {START_SECONDS:g} s") from None
         if kind != b"h" or not isinstance(hello, dict) or hello.get("version") != _VERSION:
-            raise Unreadable(f"the program for files answered its start with {kind!r} {hello!r:.100}")
+            raise Unreadable(f"the remote file program answered its start with {kind!r} {hello!r:.100}")
 
     async def send(self, asked: dict[str, object]) -> None:
         text = json.dumps(asked, separators=(",", ":")).encode("ascii")
@@ -113,7 +113,7 @@ class Worker:
                 while size:
                     piece = await self._within(self._stream.read(min(size, CHUNK)))
                     if not piece:
-                        raise Transient("the program for files ended in the middle of its answer")
+                        raise Transient("the remote file program ended in the middle of its answer")
                     size -= len(piece)
                     yield piece
                 continue
@@ -128,7 +128,7 @@ class Worker:
             if kind == b"v":
                 yield [value]
             elif kind != b"p":
-                raise Unreadable(f"unknown frame {kind!r} from the program for files")
+                raise Unreadable(f"unknown frame {kind!r} from the remote file program")
 
     async def _ready(self) -> None:
         """Skips what the login shell printed."""
@@ -146,11 +146,11 @@ class Worker:
 
     async def _json(self, size: int) -> Any:
         if size > _MOST_VALUE:
-            raise Unreadable(f"the program for files sent a value of {size} bytes")
+            raise Unreadable(f"the remote file program sent a value of {size} bytes")
         try:
             return json.loads(await self._exactly(size))
         except ValueError:
-            raise Unreadable("the program for files sent a value that is not JSON") from None
+            raise Unreadable("the remote file program sent a value that is not JSON") from None
 
     async def _exactly(self, size: int) -> bytes:
         try:
@@ -170,8 +170,8 @@ class Worker:
                 return await work
         except TimeoutError:
             raise Transient(
-                f"the program for files did not respond for {SILENT_SECONDS:g} s: the site's file system or "
-                "connection hangs"
+                f"the remote file program did not respond for {SILENT_SECONDS:g} s: the site's file system "
+                "or connection hangs"
             ) from None
 
 
@@ -179,7 +179,7 @@ def _failure(value: Any, what: str) -> ProvdError:
     match value:
         case {"kind": str(kind), "reason": str(reason)} if kind in FAILURES:
             return FAILURES[kind](f"{what}: {reason}")
-    return Unreadable(f"unknown failure from the program for files: {value!r:.200}")
+    return Unreadable(f"unknown failure from the remote file program: {value!r:.200}")
 
 
 class Workers:

@@ -13,7 +13,7 @@ PROBE = f"echo {PROBE_WORD}\n"
 STDIN_CONSUMED = (
     ConnectOutcome.STDIN_CONSUMED,
     "login files or a forced command of the account read from stdin, so no command of provd was run: "
-    "let them ask only where stdin is a terminal ([ -t 0 ])",
+    "let them read only where stdin is a terminal ([ -t 0 ])",
 )
 
 

@@ -50,7 +50,9 @@ class Notices:
         first = records[0]
         words = f"{first.slurm_id} {first.name}"
         if self._ongoing.start("record_unreadable", self._subject(program), self._clock.now(), words):
-            following = "the record is ignored and its job is not processed; other jobs continue"
+            following = (
+                "the job of this record waits until it can be read; other jobs continue; check `record`"
+            )
             shown = {"record": printable(first.text), "why": printable(first.why), "next": following}
             log.error(
                 "record_unreadable", cluster=self._cluster, program=program, records=len(records), **shown

@@ -31,7 +31,7 @@ def read_answer(status: int, headers: Mapping[str, str], offset: int, shown: str
     if coding not in ("", "identity"):
         raise InputRefused(
             InputRefusal.RESPONSE,
-            f"{shown}: the server sends it compressed, although only unchanged bytes are accepted",
+            f"{shown}: the server sent a compressed answer, although provd accepts only uncompressed ones",
         )
     length = _length(headers, shown)
     # Some S3 servers send a part with status 200.
@@ -42,14 +42,21 @@ def read_answer(status: int, headers: Mapping[str, str], offset: int, shown: str
 
 def _partial(headers: Mapping[str, str], offset: int, length: int | None, shown: str) -> Body:
     if offset == 0:
-        raise InputRefused(InputRefusal.RESPONSE, f"{shown}: a part was sent, but the whole was requested")
+        raise InputRefused(
+            InputRefusal.RESPONSE,
+            f"{shown}: the server sent a part, although the whole content was requested",
+        )
     found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
     if found is None:
-        raise InputRefused(InputRefusal.RESPONSE, f"{shown}: a part was sent without a valid Content-Range")
+        raise InputRefused(
+            InputRefusal.RESPONSE, f"{shown}: the server sent a part without a valid Content-Range"
+        )
     first, last, total = int(found[1]), int(found[2]), None if found[3] == "*" else int(found[3])
     whole = total is None or last == total - 1
     if first != offset or last < first or not whole or length not in (None, last - first + 1):
-        raise InputRefused(InputRefusal.RESPONSE, f"{shown}: another part was sent than the requested one")
+        raise InputRefused(
+            InputRefusal.RESPONSE, f"{shown}: the server sent another range than the requested one"
+        )
     return Body(first, last + 1 if total is None else total)
 
 

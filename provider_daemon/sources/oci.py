@@ -97,7 +97,8 @@ def check_digest(raw: bytes, digest: str) -> None:
     """Raises InputRefused if the bytes are others than the digest names."""
     if digest_of(raw) != digest:
         raise InputRefused(
-            InputRefusal.WRONG_CHECKSUM, f"the registry sent other content than {digest} names"
+            InputRefusal.WRONG_CHECKSUM,
+            f"the content that the registry sent does not match its digest {digest}",
         )
 
 

@@ -38,7 +38,7 @@ def parse_all(references: Iterable[DataReference], policy: InputPolicy) -> tuple
     if total > policy.max_bytes:
         raise InputRefused(
             InputRefusal.TOO_LARGE,
-            f"the inputs have {total} bytes together; this site accepts {policy.max_bytes}",
+            f"the inputs have {total} bytes together; this site accepts at most {policy.max_bytes}",
         )
     return tuple(inputs)
 
@@ -185,12 +185,12 @@ def _size(declared: int, sha256: str | None, policy: InputPolicy) -> int | None:
         raise InputRefused(InputRefusal.SIZE, f"size_bytes {declared}: a size cannot be negative")
     if declared > policy.max_bytes:
         raise InputRefused(
-            InputRefusal.TOO_LARGE, f"size_bytes {declared}: this site accepts {policy.max_bytes}"
+            InputRefusal.TOO_LARGE, f"size_bytes {declared}: this site accepts at most {policy.max_bytes}"
         )
     if sha256 == EMPTY_SHA256:
         if declared:
             raise InputRefused(
-                InputRefusal.SIZE, f"size_bytes {declared}, but the checksum is that of no bytes"
+                InputRefusal.SIZE, f"size_bytes {declared}, but the checksum is that of an empty file"
             )
         return 0
     return declared or None  # 0 is how the protocol writes a size that is not given

@@ -89,16 +89,16 @@ def _objection(snapshot: SignedSnapshot, before: SignedSnapshot | None, keys: Ma
     said: dict[str, Any] = json.loads(snapshot.document)
     kept = (snapshot.job_id, snapshot.sequence, snapshot.type.value, snapshot.previous, snapshot.taken_at)
     if kept != tuple(said[name] for name in ("job_id", "sequence", "type", "previous", "taken_at")):
-        return "the ledger's row says something else than the document"
+        return "the ledger's row and the signed document have different values"
     follows = before is not None and before.sequence + 1 == snapshot.sequence
     if follows and before is not None and snapshot.previous != before.content_hash:
-        return f"it does not follow snapshot {before.sequence}"
+        return f"its previous hash is not the hash of usage record {before.sequence}"
     if bool(snapshot.previous) != bool(snapshot.sequence):
-        return "a first snapshot names none before it, and every other one does"
+        return "only the first usage record of a job may have no previous hash, and it must have none"
     if said["provider"] not in keys:
-        return f"no public key of {said['provider']} is known here"
+        return f"the public key of {said['provider']} is not known here"
     if not signed_documents.verify_document(
         snapshot.document, snapshot.signature, said["provider"], keys[said["provider"]]
     ):
-        return "the signature does not fit what it says"
+        return "the signature does not match the document"
     return ""

@@ -197,7 +197,6 @@ def test_the_agent_is_closed_in_but_for_what_it_measures() -> None:
         "ProtectKernelLogs": "no",
         "PrivateDevices": "no",
         "ProcSubset": "all",
-        "ProtectProc": "default",
         "MemoryDenyWriteExecute": "no",
     }
     assert {key: agent[key] for key in measured} == measured

@@ -27,6 +27,13 @@ class Files:
         except OSError:
             return ""
 
+    def link_name(self, name: str) -> str:
+        """Returns the last part of what a link points to, or "" if the machine does not have the link."""
+        try:
+            return os.path.basename(os.readlink(self.path(name)))
+        except OSError:
+            return ""
+
     def names(self, directory: str) -> tuple[str, ...]:
         """Returns the names in a directory, sorted; none if the machine does not have it."""
         try:

@@ -1,6 +1,7 @@
 """Runs the small programs that an agent asks, each with a time limit."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,6 +9,11 @@ from contextlib import suppress
 from provider_daemon.errors import Refused, Transient
 
 _KILL_SECONDS = 1
+
+
+def installed(program: str) -> bool:
+    """Reports whether the program is in PATH."""
+    return shutil.which(program) is not None
 
 
 class Programs:

@@ -1,12 +1,11 @@
 """Which of the services that a compute node needs are there."""
 
 import re
-import shutil
 from collections.abc import Callable
 
 from provider_daemon.agent.samplers import sockets
 from provider_daemon.agent.samplers.files import Files
-from provider_daemon.agent.samplers.programs import Programs
+from provider_daemon.agent.samplers.programs import Programs, installed
 from provider_daemon.agent.samplers.readings import Readings
 from provider_daemon.nodes.report import Services
 
@@ -35,7 +34,7 @@ class ServiceSampler:
 
     def sample(self, listening: frozenset[str], now: float) -> Services:
         """`listening`: paths of the Unix sockets that somebody listens on."""
-        runtime = next((name for name in self._runtimes if shutil.which(name)), "")
+        runtime = next(filter(installed, self._runtimes), "")
         return Services(
             slurmd_running=self._port in self._readings.get("ports", self._ports, _NONE),
             slurmd_version=self._version("slurmd", "-V", now),
@@ -49,7 +48,7 @@ class ServiceSampler:
         return sockets.tcp_ports(*tables, self._files.line("/proc/net/tcp6", _TABLE_BYTES))
 
     def _version(self, program: str, option: str, now: float) -> str:
-        if not program or not shutil.which(program):
+        if not program or not installed(program):
             return ""
         read: Callable[[], str] = lambda: version(self._programs.output([program, option], _TIME_LIMIT))  # noqa: E731
         return self._readings.get(f"version of {program}", read, "", now=now, seconds=VERSION_SECONDS)

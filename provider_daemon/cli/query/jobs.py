@@ -14,8 +14,8 @@ def job(job: JobId) -> dict[str, Any]:
     """Show a job, its accounting and its reports. Each report is shown with its transaction and whether its
     signature is valid.
 
-    Exit status with --watch: the job's, as of `provd submit`: 0 completed, 122 refused, 123 cancelled, 124
-    timed out, otherwise its program's.
+    Exit status with --watch, as for `provd submit`: 0 completed, 122 refused, 123 cancelled, 124 timed out,
+    otherwise the exit code of the job's program.
     """
     return {"job_id": job}
 

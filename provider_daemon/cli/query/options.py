@@ -48,7 +48,7 @@ class PageOptions(QueryOptions):
             "--limit",
             min=1,
             metavar="N",
-            help="Maximum number of records of a page. A page is sorted by number; pages follow the chain's "
+            help="Maximum number of records per page. A page is sorted by number; pages follow the chain's "
             "order, in which JOB-10 comes before JOB-2.",
         ),
     ] = 100

@@ -45,7 +45,7 @@ def run(
             start_new_session=True,
         )
     except subprocess.TimeoutExpired:
-        raise LabError(f"{' '.join(argv)}: no end after {limit:.0f} s") from None
+        raise LabError(f"{' '.join(argv)}: did not finish within {limit:.0f} s") from None
     if check and done.returncode:
         raise LabError(
             f"{' '.join(argv)}: exit {done.returncode}: {(done.stdout + done.stderr).strip()[-800:]}"
@@ -80,7 +80,7 @@ def until(what: str, test: Callable[[], bool], log: Path, limit: float = 60) -> 
             return
         time.sleep(0.05)
     tail = "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(no log)"
-    raise LabError(f"{what}: not after {limit:.0f} s. {log}:\n{tail}")
+    raise LabError(f"{what}: not done within {limit:.0f} s. {log}:\n{tail}")
 
 
 def pid_of(pid_file: Path, program: str) -> int | None:

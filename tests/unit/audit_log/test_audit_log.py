@@ -72,7 +72,7 @@ def test_a_whole_log(tmp_path: Path) -> None:
         ),
         (
             lambda lines: [lines[0], "{}\n", *lines[1:]],
-            "record 2 (2027-01-15.jsonl, line 2): it is not a record",
+            "record 2 (2027-01-15.jsonl, line 2): it is not a JSON object with the fields of a record",
         ),
         (
             lambda lines: lines[1:],
@@ -97,7 +97,7 @@ def test_a_forged_chain(tmp_path: Path) -> None:
     for number in range(6):
         log.append([Deed(Action.JOB_UNPARKED, ROOT, f"JOB-{number + 7}")], NOON)
     assert checked(tmp_path).problem == ""
-    assert "another record was seen under this number" in checked(tmp_path, seen).problem
+    assert "a record with another hash was seen earlier" in checked(tmp_path, seen).problem
 
 
 def test_a_cut_end(tmp_path: Path) -> None:

@@ -94,6 +94,6 @@ async def test_a_decided_dispute_is_not_answered(house: House) -> None:
     assert (await house.chain.send(BOB, decide)).ok
     await Disputes(house.ledger, GrpcAudit(house.chain.client), {"HPC-1"}, house.chain.clock).tick()
     (known,) = disputes.of_job(house.ledger, "JOB-1")
-    with pytest.raises(Refused, match="is decided"):
+    with pytest.raises(Refused, match="is already decided"):
         await answered(house, known)
     assert disputes.bundle(house.ledger, "hpc-dispute-2") is None

@@ -83,7 +83,7 @@ async def test_an_unreadable_answer_is_no_refusal() -> None:
         accounts={PROVIDER.address: BaseAccount(account_number=1)},
     )
     async with chain_over(far) as chain:
-        with pytest.raises(Transient, match="GetTx will show"):
+        with pytest.raises(Transient, match="provd looks it up by its hash"):
             await chain.broadcast(signed().tx_bytes)
 
 

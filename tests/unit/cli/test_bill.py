@@ -302,7 +302,7 @@ async def test_estimate_by_the_prices_of_an_offering(shop: TestChain) -> None:
         (["--offering", "OFF-1"], "the prices of OFF-1 differ by queue: use --queue with standard, fast"),
         (["--offering", "OFF-1", "--queue", "slow"], "OFF-1 has no queue slow: it has standard, fast"),
         (["--offering", "OFF-9"], "OFF-9 does not exist on chain"),
-        (["--queue", "fast"], "--queue: needs --offering"),
+        (["--queue", "fast"], "--queue requires --offering"),
     ):
         assert str((await priced(*arguments)).exception) == why
 

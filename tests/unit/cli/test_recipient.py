@@ -88,7 +88,7 @@ async def test_the_list(market: Shop) -> None:
         ("register-recipient-key age1x", "invalid age recipient"),
         ("register-recipient-key ???", "KEY: invalid value"),
         ("register-recipient-key AAAA", "KEY: must have 32 bytes"),
-        (f"register-recipient-key {base64.b64encode(bytes(32)).decode()}", "protects nothing"),
+        (f"register-recipient-key {base64.b64encode(bytes(32)).decode()}", "unsafe public key"),
         (f"rotate-key abc {OTHER.recipient}", "FINGERPRINT: must be 40 lower-case hex digits"),
         (f"rotate-key {OTHER.fingerprint} {OTHER.recipient} --reason boredom", "reason: must be one of"),
         ("revoke-recipient-key abc", "FINGERPRINT: must be 40"),

@@ -137,7 +137,7 @@ async def test_an_upload_is_fetched_again(market: Shop, far_end: FarEnd, tmp_pat
         assert (tmp_path / "out").read_bytes() == content
         assert await client.download(name, tmp_path / "in") == len(content)
         (tmp_path / "out").write_bytes(b"mine")
-        with pytest.raises(Refused, match="exists already"):
+        with pytest.raises(Refused, match="already exists"):
             await client.download(name, tmp_path / "out")
         with pytest.raises(NotOnDisk):
             await client.download(name, tmp_path / "none/out")

@@ -29,9 +29,15 @@ LINE = GATEWAY.count("\n")
         ('listen = "0.0.0.0:443"\nkey = "/k.pem"', f"provd.toml:{LINE + 2}: gateway.key: set both"),
         ("uploads_gb = 10", "gateway.uploads_gb: uploads_gb_per_customer (20) exceeds uploads_gb (10)"),
         ("uploads_gb_per_customer = 101", "gateway.uploads_gb_per_customer: uploads_gb_per_customer (101)"),
-        ('metrics_listen = "127.0.0.1:8443"', "gateway.metrics_listen: 127.0.0.1:8443 is gateway.listen too"),
-        ('metrics_listen = "localhost:9464"', "127.0.0.1:9464 is metrics.listen too"),
-        ('[data]\nmetrics_listen = "127.0.0.1:9465"', "127.0.0.1:9465 is gateway.metrics_listen too"),
+        (
+            'metrics_listen = "127.0.0.1:8443"',
+            "gateway.metrics_listen: 127.0.0.1:8443 is already used by gateway.listen",
+        ),
+        ('metrics_listen = "localhost:9464"', "127.0.0.1:9464 is already used by metrics.listen"),
+        (
+            '[data]\nmetrics_listen = "127.0.0.1:9465"',
+            "127.0.0.1:9465 is already used by gateway.metrics_listen",
+        ),
     ],
 )
 def test_what_the_processes_would_refuse(more: str, expected: str) -> None:
@@ -75,7 +81,7 @@ COLLECTOR = f'{GOOD}\n[collector]\nurl = "https://provd.example.org:8444"\n'
         ('certificate = "/c.pem"', "collector.certificate: set both"),
         (
             'metrics_listen = "127.0.0.1:9464"',
-            "127.0.0.1:9464 is metrics.listen too",
+            "127.0.0.1:9464 is already used by metrics.listen",
         ),
         ("heartbeat_seconds = 5", "collector.heartbeat_seconds: "),
         ("heartbeat_seconds = 121", "collector.heartbeat_seconds: "),

@@ -31,7 +31,7 @@ def test_every_number_of_a_range_once(first: int, last: int) -> None:
     """A range that rises names as many users as it has numbers; any other is refused."""
     pattern = f"c[{first:02}-{last:02}]"
     if first > last:
-        with pytest.raises(ValueError, match="must rise"):
+        with pytest.raises(ValueError, match="must ascend"):
             pool_users([pattern])
     else:
         assert [int(user[1:]) for user in pool_users([pattern])] == list(range(first, last + 1))
@@ -42,7 +42,7 @@ def test_every_number_of_a_range_once(first: int, last: int) -> None:
     [
         (POOL, "", "accounts 'pool' requires a [clusters.pool] table"),
         ('account = "provd"\n', "", "clusters[0].account: is required with a pool"),
-        ("[001-004]", "[004-001]", "the range must rise"),
+        ("[001-004]", "[004-001]", "the range must ascend"),
         ("[001-004]", "[1-004]", "the same number of digits"),
         ('"guest"', '"provd-c002"', "'provd-c002' is listed twice"),
         ('"guest"', '"Guest;x"', "must be a user name of a-z"),

@@ -57,7 +57,7 @@ async def test_what_is_refused_before_it_is_stored(beside: Beside) -> None:
     priced = await beside.shop.run(line.format("OFF-1", "--dry-run"))
     assert "nothing was signed or sent" in priced.stdout
     unsigned = await beside.shop.run("tx hpc report-job-status JOB-1 --state queued --from other -y")
-    assert "a report needs a signature" in str(unsigned.exception)
+    assert "a report must be signed" in str(unsigned.exception)
     assert not beside.recorded()
 
 

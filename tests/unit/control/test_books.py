@@ -55,7 +55,7 @@ def test_months_are_closed_in_order(context: Context) -> None:
     with pytest.raises(Refused, match="is closed already"):
         perform(CLOSE, CloseMonth(month="2026-01"), context)
     second = perform(CLOSE, CloseMonth(month="2026-02"), context)
-    with pytest.raises(Refused, match="must reach its end"):
+    with pytest.raises(Refused, match="the books must cover all of it"):
         perform(CLOSE, CloseMonth(month="2026-03"), context)
     last = books.last_closing(context.ledger)
     assert last is not None

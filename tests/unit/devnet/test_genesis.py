@@ -179,7 +179,7 @@ def test_a_record_twice_is_refused() -> None:
     document = small()
     cluster = {"cluster_id": "HPC-1", "state": "active"}
     document["app_state"]["hpc"] |= {"clusters": [cluster, cluster], "cluster_sequence": 2}
-    assert refused(document) == ["genesis: section hpc cannot be read: it holds a record twice"]
+    assert refused(document) == ["genesis: section hpc cannot be read: it contains a record twice"]
 
 
 def test_derived_sections_are_refused() -> None:
@@ -187,7 +187,7 @@ def test_derived_sections_are_refused() -> None:
     document = small()
     document["app_state"]["tenants"] = {}
     assert refused(document) == [
-        "genesis: section tenants cannot be read: it is made from the others, and not read"
+        "genesis: section tenants cannot be read: it is computed from other sections: remove it"
     ]
 
 

@@ -66,7 +66,7 @@ def test_what_is_not_an_identity(text: str) -> None:
 def test_a_damaged_secret_is_not_quoted() -> None:
     """Not even in part: 10 characters of it are nowhere in the error or its causes."""
     damaged = RECIPIENT.secret_text[:-6] + "QQQQQQ"
-    with pytest.raises(ValueError, match="typing error") as refused:
+    with pytest.raises(ValueError, match="mistyped or damaged") as refused:
         identity.parse(damaged)
     assert damaged[20:30] not in repr(refused.value)
     assert refused.value.__suppress_context__

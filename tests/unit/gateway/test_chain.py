@@ -38,7 +38,7 @@ async def test_the_chain_names_the_provider(chain: TestChain) -> None:
 
 async def test_a_cluster_that_is_not_on_chain(chain: TestChain) -> None:
     """The error names it."""
-    with pytest.raises(Refused, match="not on chain: HPC-9"):
+    with pytest.raises(Refused, match="not on chain: cluster HPC-9"):
         await logins(chain, "HPC-1", "HPC-9").start()
 
 

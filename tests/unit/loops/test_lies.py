@@ -118,7 +118,7 @@ async def test_a_sequence_that_nothing_explains_is_not_used(house: House, liar: 
     house.chain.clock.time += GRACE_SECONDS
     await house.outbox.tick()
     assert statuses(house) == ["included"]
-    assert still(house).startswith("sequence_unexplained: the account's sequence is given as ")
+    assert still(house).startswith("sequence_unexplained: the endpoint returned account sequence ")
     liar.answers.clear()
     await house.report()
     assert (statuses(house), still(house)) == (["included", "included"], "")

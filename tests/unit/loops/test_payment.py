@@ -140,7 +140,7 @@ async def test_what_the_chain_does_is_logged_at_the_start(promising: House) -> N
             await promising.intake.tick()
         said = [entry for entry in logs if entry["event"] == "chain_settles_nothing"]
         assert [(entry["log_level"], entry["why"]) for entry in said] == [
-            ("warning", "this chain settles nothing: jobs run on a promise")
+            ("warning", "this chain holds no escrow and pays no bills: customers only promise to pay")
         ]
 
 

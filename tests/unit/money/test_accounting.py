@@ -67,7 +67,7 @@ def test_finalized_once() -> None:
         calculation_hash(RECORD),
     )
     for record in (DONE, HELD, accounting.settle(DONE, 1), accounting.release(HELD)):
-        with pytest.raises(WrongStatus, match=r"JOB-7 is .*: it is finalized once, while it is pending"):
+        with pytest.raises(WrongStatus, match=r"JOB-7 is .*: only a pending record can be finalized"):
             accounting.finalize(record, 9_000)
 
 
@@ -84,7 +84,7 @@ def test_a_disputed_record_cannot_be_settled() -> None:
 def test_released_as_it_was() -> None:
     """A dispute that came to nothing leaves no trace, and the settlement goes on."""
     assert accounting.release(HELD) == DONE
-    with pytest.raises(WrongStatus, match="JOB-7 is pending, not disputed: nothing holds it"):
+    with pytest.raises(WrongStatus, match="JOB-7 is pending, not disputed: there is no dispute to end"):
         accounting.release(RECORD)
 
 

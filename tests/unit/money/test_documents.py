@@ -71,7 +71,7 @@ def test_a_purchase_beside_the_usage() -> None:
         (
             {"purchase": {"past": [{"usage": {"cpus": 1, "cores": 2}}, {"usage": 5}]}},
             [
-                "usage: purchase.past.0.usage: Value error, no field of HPCUsageMetrics: cores, cpus",
+                "usage: purchase.past.0.usage: Value error, unknown field of HPCUsageMetrics: cores, cpus",
                 "usage: purchase.past.1.usage: Input should be",
             ],
         ),

@@ -118,7 +118,7 @@ async def test_an_index_and_a_login(far_end: FakeRegistry, images: World) -> Non
         ("{host}/tools/Demo", "not an image reference"),
         ("{host}/tools/demo:blocked", "is blocked by this site"),
         ("{host}/tools/demo:arm", "no version for linux on amd64"),
-        ("{host}/tools/demo:large", "this site accepts 1000000"),
+        ("{host}/tools/demo:large", "this site accepts at most 1000000"),
         ("{host}/tools/demo:text", "not a JSON object"),
         ("{host}/tools/demo:file", "in the image /tmp is not a directory"),
         ("{host}/tools/demo@sha256:" + "0" * 64, "not found"),
@@ -202,7 +202,7 @@ async def test_signatures(far_end: FakeRegistry, images: World) -> None:
         images.add(f"ve-{n}", image=name_of(far_end, f"tools/demo:{n}"))
     await images.run()
     assert [bool(images.row(f"ve-{n}").transfer.image) for n in tags] == [False, True, False, False]
-    assert "no signature" in images.row("ve-0").transfer.image_refusal
+    assert "is not signed" in images.row("ve-0").transfer.image_refusal
 
 
 async def test_what_operators_see(far_end: FakeRegistry, images: World) -> None:

@@ -341,9 +341,14 @@ async def test_a_dataset_of_the_site(tmp_path: Path) -> None:
     [
         ("site:one", sha256(b"one"), False, ""),
         ("site:one", sha256(b"two"), False, "one: the dataset's SHA-256 is not"),
-        ("site:genomes", sha256(b"A"), False, "genomes: the dataset has no checksum: is a directory"),
-        ("site:one", "", True, "one: datasets of the site are not encrypted"),
-        ("site:gone", "", False, "gone: the dataset is not at the site at the moment"),
+        (
+            "site:genomes",
+            sha256(b"A"),
+            False,
+            "genomes: the dataset's checksum cannot be computed: is a directory",
+        ),
+        ("site:one", "", True, "one: a dataset of the site cannot be declared as encrypted"),
+        ("site:gone", "", False, "gone: the dataset is missing at the site; the operator must restore it"),
     ],
 )
 async def test_a_dataset_is_checked(

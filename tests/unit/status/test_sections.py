@@ -58,7 +58,7 @@ def test_a_chain_that_settles_nothing(ledger: Ledger) -> None:
     with ledger.write():
         ledger.set(meta.SETTLEMENT, ChainSettlement.PROMISE)
     (section,) = sections(seen(ledger, None), ())
-    assert section.rows == (("this chain settles nothing: jobs run on a promise",),)
+    assert section.rows == (("this chain holds no escrow and pays no bills: customers only promise to pay",),)
     with ledger.write():
         ledger.set(meta.SETTLEMENT, ChainSettlement.ESCROW)
     assert sections(seen(ledger, None), ()) == []

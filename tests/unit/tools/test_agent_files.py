@@ -13,7 +13,6 @@ DISTRIBUTIONS = {
     "annotated_types": "annotated-types",
     "bech32": "bech32",
     "cryptography": "cryptography",
-    "pynvml": "nvidia-ml-py",
 }
 
 
