@@ -206,6 +206,17 @@ class Scheduler(Protocol):
 
     async def nodes(self) -> tuple[Node, ...]: ...
 
+    async def drain(self, host: str, reason: str) -> None:
+        """Drains a node. `reason`: as slurm/drains.py makes it.
+
+        Raises Refused if SLURM does not allow it to this login, or has no such node.
+        """
+        ...
+
+    async def undrain(self, host: str) -> None:
+        """Ends the drain of a node; one that is not drained stays as it is. Raises as `drain`."""
+        ...
+
     async def reservations(self) -> tuple[Reservation, ...]: ...
 
     async def close(self) -> None: ...

@@ -114,12 +114,14 @@ def heartbeat_facts(body: bytes) -> tx_pb2.MsgUpdateNodeMetadata:
 
 
 def _status(node: Node, agent: AgentReport | None) -> types_pb2.HealthStatus.ValueType:
-    if node.draining or HoldSource.OPERATOR in node.holds:
+    if HoldSource.OPERATOR in node.holds:
         return types_pb2.HEALTH_STATUS_DRAINING
-    if not node.usable:
+    if not (node.usable or node.draining):
         return types_pb2.HEALTH_STATUS_OFFLINE
     if node.holds:
         return types_pb2.HEALTH_STATUS_UNHEALTHY
+    if node.draining:
+        return types_pb2.HEALTH_STATUS_DRAINING
     if agent is None or agent.silent or agent.facts.heartbeat is None:
         return types_pb2.HEALTH_STATUS_HEALTHY
     return _STATUS[agent.facts.heartbeat.health.status]

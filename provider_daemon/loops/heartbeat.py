@@ -17,6 +17,7 @@ from provider_daemon.ledger.rows import Message
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.cluster_updates import DRAINING, Update, shown_on_chain, update, wanted_state
 from provider_daemon.loops.node_conditions import NodeConditions
+from provider_daemon.loops.node_drains import NodeDrains
 from provider_daemon.loops.node_ids import current_id, first_id
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.planning.heartbeats import is_due, patience
@@ -45,7 +46,9 @@ class Heartbeat:
         self._chain = chain
         self._served = served
         self._clock = clock
-        self._conditions = NodeConditions(ledger, agents, clock, ongoing or OngoingProblems())
+        ongoing = ongoing or OngoingProblems()
+        self._conditions = NodeConditions(ledger, agents, clock, ongoing)
+        self._drains = NodeDrains(ledger, scheduler, clock, ongoing)
         self._ticked_at: float | None = None
 
     def reconfigure(self, served: ServedCluster) -> None:
@@ -56,7 +59,7 @@ class Heartbeat:
         counted = self._counted_on_chain()
         cluster = await self._chain.cluster(self._served.cluster_id)
         if cluster is not None:
-            self._drain(cluster)
+            self._drain_cluster(cluster)
         nodes = self._conditions.assess(self._served, await self._scheduler.nodes())
         if cluster is None:
             log.error(
@@ -72,6 +75,7 @@ class Heartbeat:
         # A node whose record cannot be read is left out. It still counts here: jobs that fit the cluster with
         # it must not become too large.
         self._store(wanted, max(len(nodes), cluster.total_nodes))
+        await self._drains.apply(self._served, nodes)
 
     def _counted_on_chain(self) -> frozenset[str]:
         """Returns the nodes that are active by their last heartbeat in a block.
@@ -184,7 +188,7 @@ class Heartbeat:
             self._ledger.set(key, None)
         return None
 
-    def _drain(self, cluster: Cluster) -> None:
+    def _drain_cluster(self, cluster: Cluster) -> None:
         """Stores the update of a paused cluster at once: SLURM may not answer."""
         if wanted_state(cluster.state, self._ledger.get(meta.pause(cluster.cluster_id))) == DRAINING:
             message = self._cluster(cluster, Update(DRAINING), cluster.total_nodes)

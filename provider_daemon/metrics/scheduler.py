@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
-from provider_daemon.errors import ProvdError, TurnedAway, Unreadable
+from provider_daemon.errors import ProvdError, Refused, TurnedAway, Unreadable
 from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.metrics import catalog
@@ -113,6 +113,14 @@ class MeasuredScheduler:
         with self._asking("reservations"):
             return await self._inner.reservations()
 
+    async def drain(self, host: str, reason: str) -> None:
+        with self._asking("drain"):
+            await self._inner.drain(host, reason)
+
+    async def undrain(self, host: str) -> None:
+        with self._asking("drain"):
+            await self._inner.undrain(host)
+
     async def close(self) -> None:
         await self._inner.close()
 
@@ -123,6 +131,8 @@ class MeasuredScheduler:
         try:
             with calling(self._clock):
                 yield
+        except Refused:  # SLURM understood and answered
+            raise
         except ProvdError as error:
             self._meters.inc(catalog.SLURM_FAILURES, self._cluster, _failure(error))
             if RATE_LIMIT in str(error).lower():

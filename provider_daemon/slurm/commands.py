@@ -38,6 +38,8 @@ KEYS_A_COMMAND = 1000  # ids or names in one argument: Linux limits an argument 
 COMMANDS = frozenset({"sbatch", "squeue", "sacct", "scancel", "scontrol", "sdiag", "sacctmgr"})
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_REASON = re.compile(r"[A-Za-z0-9][A-Za-z0-9 .,:;_%()/+-]{0,199}")
+NODE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 MAX_DIRECTORY = 900
 
 # Every field is followed by a mark chosen per query. A job's owner chooses its name, which may contain line
@@ -135,6 +137,12 @@ NODES = program("scontrol show node -o", QUERY_SECONDS)
 RESERVATIONS = program("scontrol show reservation -o", QUERY_SECONDS)
 # The names of all nodes that are in a partition. The output contains no comments.
 HOSTS = program('read -r mark\nsinfo -a -N -O "NodeList:$mark"', QUERY_SECONDS)
+DRAIN_NODE = program(
+    'read -r host\nread -r reason\nscontrol update NodeName="$host" State=DRAIN Reason="$reason"',
+    QUERY_SECONDS,
+)
+# Unlike RESUME, UNDRAIN leaves a node alone that is not drained, and one that is down.
+UNDRAIN_NODE = program('read -r host\nscontrol update NodeName="$host" State=UNDRAIN', QUERY_SECONDS)
 BATCH_SCRIPT = program('read -r id\nscontrol write batch_script "$id" -', QUERY_SECONDS)
 # One job, ended or not, as slurmctld has it now.
 SHOW_JOB = program('read -r id\nscontrol show job -o "$id"', QUERY_SECONDS)
@@ -425,6 +433,14 @@ def show_job(slurm_id: str) -> Command:
     return Command(SHOW_JOB, f"{_id(slurm_id)}\n".encode())
 
 
+def drain_node(host: str, reason: str) -> Command:
+    return Command(DRAIN_NODE, f"{_host(host)}\n{_checked(_REASON, reason, 'reason')}\n".encode())
+
+
+def undrain_node(host: str) -> Command:
+    return Command(UNDRAIN_NODE, f"{_host(host)}\n".encode())
+
+
 def cancel(slurm_ids: Sequence[str]) -> Command:
     return Command(SCANCEL, " ".join(map(_id, slurm_ids)).encode())
 
@@ -443,6 +459,10 @@ def _id(value: str) -> str:
     if not is_slurm_id(value):
         raise ValueError(f"invalid SLURM job id: {value!r}")
     return value
+
+
+def _host(value: str) -> str:
+    return _checked(NODE_NAME, value, "node name")
 
 
 def _inputs(value: str) -> str:

@@ -5,11 +5,11 @@ import re
 from provider_daemon.errors import Unreadable
 from provider_daemon.ports import Node
 from provider_daemon.slurm import records, tres
+from provider_daemon.slurm.commands import NODE_NAME
 from provider_daemon.slurm.records import Fields
 from provider_daemon.slurm.states import node_draining, node_usable
 from provider_daemon.slurm.tables import Reading, Unread
 
-_HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
 _STATE = re.compile(r"[A-Z][A-Z_+*~#!%$@^-]*")
 _NUMBER = re.compile(r"[0-9]{1,12}")
 
@@ -32,7 +32,7 @@ def known(reading: Reading[Node], hosts: frozenset[str]) -> Reading[Node]:
 
 def hosts(text: str, mark: str) -> frozenset[str]:
     """Parses the output of commands.HOSTS."""
-    return frozenset(word for part in text.split(mark) for word in part.split() if _HOST.fullmatch(word))
+    return frozenset(word for part in text.split(mark) for word in part.split() if NODE_NAME.fullmatch(word))
 
 
 def _node(field: Fields, line: str) -> Node:
@@ -42,7 +42,7 @@ def _node(field: Fields, line: str) -> Node:
     partitions = tuple(filter(None, field.get("Partitions", "").replace("(null)", "").split(",")))
     state = _checked(_STATE, field["State"], "state")
     return Node(
-        host=_checked(_HOST, field["NodeName"], "node name"),
+        host=_checked(NODE_NAME, field["NodeName"], "node name"),
         slurm_state=state,
         usable=node_usable(state) and bool(partitions),
         draining=node_draining(state),

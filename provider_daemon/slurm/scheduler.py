@@ -8,7 +8,7 @@ from secrets import token_hex
 
 import structlog
 
-from provider_daemon.errors import Transient, TurnedAway, Unreadable
+from provider_daemon.errors import Refused, Transient, TurnedAway, Unreadable
 from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
@@ -105,6 +105,20 @@ class SlurmScheduler:
         reading = reservations(await self._ask("scontrol show reservation", Command(commands.RESERVATIONS)))
         self._notices.note("scontrol show reservation", reading)
         return reading.rows
+
+    async def drain(self, host: str, reason: str) -> None:
+        await self._update_node(commands.drain_node(host, reason))
+
+    async def undrain(self, host: str) -> None:
+        await self._update_node(commands.undrain_node(host))
+
+    async def _update_node(self, command: Command) -> None:
+        try:
+            await self._ask("scontrol update", command, query=False)
+        except TurnedAway:
+            raise
+        except Unreadable as error:  # SLURM answered, and refused
+            raise Refused(str(error)) from error
 
     async def cancel(self, ours: Watch) -> None:
         """Cancels by id, after another squeue: the id may belong to another job by now."""

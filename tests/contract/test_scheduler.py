@@ -1,6 +1,7 @@
 """What the daemon may rely on at a SLURM site, simulated or real, over SSH and on the login node."""
 
 import asyncio
+import getpass
 import re
 import time
 from dataclasses import replace
@@ -9,12 +10,15 @@ from typing import Any
 
 import pytest
 
-from provider_daemon.errors import Transient
+from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.state import State
+from provider_daemon.lab.simulated.site import SimulatedSite
+from provider_daemon.lab.site.site import Site
 from provider_daemon.ports import SubmissionResult
+from provider_daemon.slurm.drains import drain_reason, is_ours
 from tests.contract.places import Place, unique
 
 HOSTILE = (
@@ -295,6 +299,26 @@ async def test_reservations(place: Place) -> None:
         assert set(await place.scheduler.reservations()) == {planned, course}
     finally:
         await place.unreserve("maint", "course")
+
+
+async def test_drain(place: Place, way: tuple[Site | SimulatedSite, str]) -> None:
+    """A drained node takes no jobs until its drain ends; a login that is no operator of SLURM is refused."""
+    reason = drain_reason("alpha", "GPU 1 failed: fell off the bus")
+    site, transport_name = way
+    if isinstance(site, Site) and transport_name != "local" and site.ssh["user"] != getpass.getuser():
+        with pytest.raises(Refused, match="Invalid user id"):
+            await place.scheduler.drain("n4", reason)
+        return
+    await place.scheduler.drain("n4", reason)
+    (node,) = [each for each in await place.scheduler.nodes() if each.host == "n4"]
+    assert (node.usable, node.draining, node.reason) == (False, True, reason)
+    assert is_ours(node, "alpha")
+    for _ in range(2):  # a node that is not drained stays as it is
+        await place.scheduler.undrain("n4")
+    (node,) = [each for each in await place.scheduler.nodes() if each.host == "n4"]
+    assert (node.draining, node.reason) == (False, "")
+    with pytest.raises(Refused, match="Invalid node name"):
+        await place.scheduler.drain("n99", reason)
 
 
 async def test_slurmdbd_down(place: Place) -> None:

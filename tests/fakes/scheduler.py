@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from provider_daemon.errors import Transient
+from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.maintenance import Reservation
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
@@ -25,7 +25,7 @@ class FakeScheduler:
 
     `lose_answers`: sbatch succeeds and its answer never arrives. `down`: nothing answers. `refusal`: sbatch's
     error for every order. `full`: SLURM accepts no more jobs. `trouble`: the answer to every order, of which
-    nothing was queued.
+    nothing was queued. `may_drain`: the login is an operator of SLURM.
     """
 
     clock: FakeClock
@@ -43,6 +43,8 @@ class FakeScheduler:
     reserved: tuple[Reservation, ...] = ()
     clock_ahead: int = 0
     surveys: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    drained: dict[str, str] = field(default_factory=dict)  # host -> reason
+    may_drain: bool = True
 
     async def version(self) -> str:
         return "24.11.5"
@@ -101,10 +103,26 @@ class FakeScheduler:
 
     async def nodes(self) -> tuple[Node, ...]:
         self._answer()
-        return tuple(
-            Node(f"n{number}", "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100")
-            for number in range(1, self.hosts + 1)
-        )
+        return tuple(self._node(f"n{number}") for number in range(1, self.hosts + 1))
+
+    def _node(self, host: str) -> Node:
+        node = Node(host, "IDLE", True, False, 16, 0, 65536, 0, 2, 0, "a100")
+        if host not in self.drained:
+            return node
+        return replace(node, slurm_state="IDLE+DRAIN", usable=False, draining=True, reason=self.drained[host])
+
+    async def drain(self, host: str, reason: str) -> None:
+        self._update_node()
+        self.drained[host] = reason
+
+    async def undrain(self, host: str) -> None:
+        self._update_node()
+        self.drained.pop(host, None)
+
+    def _update_node(self) -> None:
+        self._answer()
+        if not self.may_drain:
+            raise Refused("scontrol update failed (1): slurm_update error: Invalid user id")
 
     async def reservations(self) -> tuple[Reservation, ...]:
         self._answer()

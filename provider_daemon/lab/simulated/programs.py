@@ -172,7 +172,9 @@ def _update(cluster: SimulatedCluster, asked: dict[str, str], now: float) -> Sai
 
 
 def _update_node(cluster: SimulatedCluster, asked: dict[str, str]) -> Said:
-    node = cluster.nodes[asked["nodename"]]
+    node = cluster.nodes.get(asked["nodename"])
+    if node is None:
+        raise Failure("slurm_update error: Invalid node name specified\n")
     state = asked.get("state", "").upper()
     if state == "DOWN":
         cluster.fail_node(node.name, asked.get("reason", ""))

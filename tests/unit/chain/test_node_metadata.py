@@ -76,6 +76,10 @@ def test_heartbeat() -> None:
         (replace(NODE, usable=False), types_pb2.HEALTH_STATUS_OFFLINE),
         (replace(NODE, usable=False, draining=True), types_pb2.HEALTH_STATUS_DRAINING),
         (replace(NODE, holds=frozenset({HoldSource.HEALTH})), types_pb2.HEALTH_STATUS_UNHEALTHY),
+        (
+            replace(NODE, usable=False, draining=True, holds=frozenset({HoldSource.HEALTH})),
+            types_pb2.HEALTH_STATUS_UNHEALTHY,
+        ),
         (replace(NODE, holds=frozenset(HoldSource)), types_pb2.HEALTH_STATUS_DRAINING),
     ],
 )

@@ -152,16 +152,77 @@ async def test_only_reported(house: House, agents: FakeAgents, without: bool) ->
 async def test_an_operators_hold(house: House, agents: FakeAgents) -> None:
     """The node is offline on chain, although its agent is well, until the operator ends it."""
     agents.report("n1")
-    with house.ledger.write():
-        node_records.hold(house.ledger, NodeHold("HPC-1", "n1", HoldSource.OPERATOR, 1.0, "new disks"))
+    hold(house)
     await beat(house)
     assert not (await node(house)).active
     sold = with_conditions(house.ledger, "HPC-1", await house.scheduler.nodes())
     assert [each.sellable for each in sold] == [False, True]
     with house.ledger.write():
         node_records.release(house.ledger, "HPC-1", "n1", HoldSource.OPERATOR)
+    await beat(house)  # which undrains it in SLURM
     await beat(house)
     assert (await node(house)).active
+
+
+def hold(house: House, host: str = "n1", source: HoldSource = HoldSource.OPERATOR) -> None:
+    with house.ledger.write():
+        node_records.hold(house.ledger, NodeHold("HPC-1", host, source, 1.0, 'new "disks"'))
+
+
+async def test_an_operators_hold_drains_in_slurm(house: House) -> None:
+    """And its end undrains the node, whether provd restarted in between."""
+    watch(house, None)
+    hold(house)
+    await beat(house)
+    assert house.scheduler.drained == {"n1": "provd: alpha: new _disks_"}
+    watch(house, None)
+    await beat(house)
+    with house.ledger.write():
+        node_records.release(house.ledger, "HPC-1", "n1", HoldSource.OPERATOR)
+    await beat(house)
+    assert house.scheduler.drained == {}
+
+
+async def test_an_administrators_drain_is_left_alone(house: House) -> None:
+    """Neither its reason is replaced nor is it ended, nor is a drain of another daemon."""
+    house.scheduler.drained = {"n1": "bad fan", "n2": "provd: beta: new disks"}
+    hold(house)
+    await beat(house)
+    with house.ledger.write():
+        node_records.release(house.ledger, "HPC-1", "n1", HoldSource.OPERATOR)
+    await beat(house)
+    assert house.scheduler.drained == {"n1": "bad fan", "n2": "provd: beta: new disks"}
+
+
+async def test_a_failed_gpu_drains_the_node(house: House, agents: FakeAgents) -> None:
+    """With the policy "drain": SLURM could give it to a job. It is undrained after 90 s of good heartbeats,
+    or when the site changes the policy."""
+    watch(house, agents, UnhealthyPolicy.DRAIN)
+    for policy, well in ((UnhealthyPolicy.DRAIN, True), (UnhealthyPolicy.UNAVAILABLE, False)):
+        agents.report("n1", gpus=gpus(2, [1]))
+        await beat(house)
+        assert house.scheduler.drained == {"n1": "provd: alpha: GPU 1 failed: fell off the bus"}
+        watch(house, agents, policy)
+        for _ in range(4 if well else 1):
+            agents.report("n1", gpus=gpus(2, [] if well else [1]))
+            await beat(house)
+        assert house.scheduler.drained == {}
+
+
+async def test_a_login_that_may_not_drain(house: House) -> None:
+    """Heartbeats go on, the node is not sold, and the operator learns it once."""
+    house.scheduler.may_drain = False
+    hold(house)
+    hold(house, "n2")
+    with structlog.testing.capture_logs() as logged:
+        for _ in range(3):
+            await beat(house)
+        house.scheduler.may_drain = True
+        await beat(house)
+    assert not (await node(house)).active
+    events = [line["event"] for line in logged if line["event"].startswith("node_drain")]
+    assert events == ["node_drain_failed", "node_drained", "node_drained", "node_drains_work_again"]
+    assert set(house.scheduler.drained) == {"n1", "n2"}
 
 
 async def test_utilisation_costs_no_transaction(house: House, agents: FakeAgents) -> None:
