@@ -257,6 +257,12 @@ SLURM = Board(
             ),
             graph("Nodes", "short", ("provd_slurm_nodes", "{{cluster}} {{state}}")),
         ),
+        "Compute nodes with agents": (
+            graph("Agents", "short", ("provd_node_agents", "{{cluster}} {{state}}")),
+            graph("Longest silence of an agent", "s", ("provd_node_agent_silence_seconds", "{{cluster}}")),
+            graph("Nodes that are not sold", "short", ("provd_nodes_held", "{{cluster}} {{source}}")),
+            graph("Failed GPUs", "short", ("provd_gpus_failed", "{{cluster}}")),
+        ),
         "SSH": (
             graph(
                 "Login attempts",

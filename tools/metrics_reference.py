@@ -6,7 +6,7 @@ from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import SECTIONS, Family
 
 # The maximum number of series of each; those about the process are the daemon's.
-SERIES = {"daemon": 100, "cluster": 131, "key": 20, "endpoint": 8}
+SERIES = {"daemon": 100, "cluster": 139, "key": 20, "endpoint": 8}
 
 
 def _sum() -> str:
@@ -51,6 +51,8 @@ WORDS = {
     "outcome of provd_slurm_query_failures_total, error": catalog.FAILURES,
     "result": catalog.RECEIPTS,
     "state of provd_slurm_nodes": catalog.NODE_STATES,
+    "state of provd_node_agents": catalog.AGENT_STATES,
+    "source": catalog.HOLD_SOURCES,
     "reason of provd_http_connections_closed_total": catalog.HTTP_REASONS,
     "outcome of a connect": catalog.CONNECTS,
     "cause of provd_ssh_login_problem": catalog.LOGIN_PROBLEMS,

@@ -12,6 +12,8 @@ from provider_daemon.job.hold import Hold
 from provider_daemon.job.leases import LeaseState
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.state import State
+from provider_daemon.nodes.condition import AgentState
+from provider_daemon.nodes.hold import HoldSource
 from provider_daemon.ports import ConnectOutcome, EndpointState
 from provider_daemon.refusals import Refusal
 
@@ -61,6 +63,9 @@ FAILURES = ("down", "unreadable")  # for SLURM queries and chain calls
 RECEIPTS = ("accepted", "refused", "deferred", "unknown")
 WITHOUT_CLAIM = ("duplicate", "unclaimed")
 NODE_STATES = ("usable", "draining", "unusable")
+AGENT_STATES = tuple(AgentState)
+HOLD_SOURCES = tuple(HoldSource)
+NO_READING = "without a collector, and if its database was unreadable for five minutes"
 HTTP_REASONS = ("connection_limit", "request_timeout")
 CONNECTS = tuple(dict.fromkeys(outcome.group for outcome in ConnectOutcome))
 LOGIN_PROBLEMS = tuple(outcome for outcome in ConnectOutcome if outcome is not ConnectOutcome.CONNECTED)
@@ -281,12 +286,15 @@ CHAIN_SUCCESS = _gauge(
 
 SLURM_DURATION = _histogram(
     "provd_slurm_query_duration_seconds",
-    "Duration of SLURM queries, submissions and cancellations.",
+    "Duration of SLURM queries, submissions, cancellations and drains.",
     (0.1, 0.5, 2, 10),
     "cluster",
 )
 SLURM_QUERIES = _counter(
-    "provd_slurm_queries_total", "SLURM queries, submissions and cancellations by type.", "cluster", "query"
+    "provd_slurm_queries_total",
+    "SLURM queries, submissions, cancellations and drains by type.",
+    "cluster",
+    "query",
 )
 SLURM_FAILURES = _counter(
     "provd_slurm_query_failures_total",
@@ -326,6 +334,32 @@ SLURM_NODES = _gauge(
     "cluster",
     "state",
     absent="if SLURM has not listed its nodes for five minutes",
+)
+
+NODE_AGENTS = _gauge(
+    "provd_node_agents",
+    "Node agents by state: active; unhealthy, which report a sick node or a failed GPU; silent.",
+    "cluster",
+    "state",
+    absent=NO_READING,
+)
+NODE_AGENT_SILENCE = _gauge(
+    "provd_node_agent_silence_seconds",
+    "Time since the last heartbeat of the agent from which none came for longest.",
+    "cluster",
+    absent=NO_READING,
+)
+NODES_HELD = _gauge(
+    "provd_nodes_held",
+    "Nodes that are not sold because an operator drained them, or because their agent reports them sick.",
+    "cluster",
+    "source",
+)
+GPUS_FAILED = _gauge(
+    "provd_gpus_failed",
+    "Failed GPUs in the last heartbeats of agents that are not silent.",
+    "cluster",
+    absent=NO_READING,
 )
 
 SSH_CONNECTS = _counter(
@@ -466,6 +500,7 @@ SECTIONS: dict[str, tuple[Family, ...]] = {
         SLURM_NOTHING_RAN,
         SLURM_NODES,
     ),
+    "Nodes": (NODE_AGENTS, NODE_AGENT_SILENCE, NODES_HELD, GPUS_FAILED),
     "SSH": (
         SSH_CONNECTS,
         SSH_LOGIN_PROBLEM,

@@ -11,13 +11,14 @@ from prometheus_client.registry import Collector
 from provider_daemon import __version__
 from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.job.pricing import DENOM
-from provider_daemon.ledger import books, customers, disputes, figures, meta
+from provider_daemon.ledger import books, customers, disputes, figures, meta, nodes
 from provider_daemon.ledger.leases import open_leases
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.gate import HttpCounts
 from provider_daemon.metrics.ledger import value
 from provider_daemon.metrics.meters import Meters, metric
+from provider_daemon.nodes.hold import HoldSource
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Clock, ConnectOutcome, EndpointState
 
@@ -126,6 +127,7 @@ class DaemonCollector(Collector):
         yield from self._jobs()
         yield self._paused()
         yield self._pool()
+        yield self._held()
         yield self._unsettled()
         yield self._settlement()
         yield from self._outbox()
@@ -207,6 +209,13 @@ class DaemonCollector(Collector):
             for lease in open_leases(self._parts.ledger, cluster):
                 counts[cluster, lease.state] += 1
         return metric(catalog.POOL_USERS, counts.items())
+
+    def _held(self) -> Metric:
+        counts = {(each, source.value): 0.0 for each in self._parts.clusters for source in HoldSource}
+        for cluster in self._parts.clusters:
+            for hold in nodes.holds(self._parts.ledger, cluster):
+                counts[cluster, hold.source] += 1
+        return metric(catalog.NODES_HELD, counts.items())
 
     def _unsettled(self) -> Metric:
         """Reads each ended job once: its value no longer changes."""

@@ -14,12 +14,14 @@ from provider_daemon.ledger import reconciliation
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, job_to_row
 from provider_daemon.metrics import catalog
+from provider_daemon.metrics.agents import MeasuredAgents
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import DaemonCollector
 from provider_daemon.metrics.ledger import begin
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import FOREVER, MeasuredScheduler
 from provider_daemon.ongoing import OngoingProblems
+from tests.fakes.agents import FakeAgents
 from tests.fakes.chain import FakeClock
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.docs import page
@@ -90,6 +92,7 @@ class Site:
             made.set(catalog.SLURM_SUCCESS, 1.0, cluster, until=FOREVER)
             for state in catalog.NODE_STATES:
                 made.set(catalog.SLURM_NODES, 1.0, cluster, state, until=FOREVER)
+            MeasuredAgents(FakeAgents(clock), made, clock).facts(cluster)
         return made
 
     def crowd(self, ledger: Ledger, jobs: int) -> None:
