@@ -47,6 +47,10 @@ compose-test: .venv/.ready ## Test the site, chain, daemon and Prometheus in con
 python-test: .venv/.ready ## Run the unit tests on the newest supported Python of Debian testing, and on the oldest if this host has another (as root)
 	@.venv/bin/python -m tests.pythons.run
 
+.PHONY: sampling
+sampling: .venv/.ready ## Measure what a sample of the node agent costs on this machine
+	@.venv/bin/python -m tests.load.sampling
+
 .PHONY: flood
 flood: .venv/.ready ## Measure how long 100,000 jobs (JOBS=number) of one customer delay the first job of another
 	@.venv/bin/python -m tests.load.flood $(if $(JOBS),--jobs $(JOBS))
