@@ -28,6 +28,8 @@ from provider_daemon.errors import LedgerError
 from provider_daemon.ledger import meta
 from provider_daemon.loops.runner import Loop, run_once, run_periodically
 from provider_daemon.loops.start import start
+from provider_daemon.loops.trusted_agents import TrustedAgents
+from provider_daemon.metrics.agents import MeasuredAgents
 from provider_daemon.metrics.chain import MeasuredChain
 from provider_daemon.metrics.collector import Parts
 from provider_daemon.metrics.gate import Gate, HttpCounts
@@ -35,6 +37,7 @@ from provider_daemon.metrics.ledger import Measures
 from provider_daemon.metrics.meters import Meters
 from provider_daemon.metrics.scheduler import MeasuredScheduler, MeasuredTransport
 from provider_daemon.metrics.server import build_app, serve, standing
+from provider_daemon.node_store.store import NodeStore
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.slurm.connect import logins
 from provider_daemon.slurm.logins import SiteLogins
@@ -127,7 +130,14 @@ class Daemon:
                 for cluster in self._config.clusters
                 if cluster.pool
             },
+            self._agents(),
         )
+
+    def _agents(self) -> MeasuredAgents | None:
+        if self._config.collector is None:
+            return None
+        store = NodeStore(Path(self._config.collector.path))
+        return MeasuredAgents(TrustedAgents(store, self.ledger), self._meters, self.clock)
 
     # --- life ---
 

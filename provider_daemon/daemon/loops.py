@@ -33,7 +33,7 @@ from provider_daemon.metrics.scheduler import MeasuredScheduler
 from provider_daemon.metrics.wallet import PERIOD_SECONDS, Wallet
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.planning.gas import idle_gas
-from provider_daemon.ports import Clock, PoolSite, Transfers
+from provider_daemon.ports import Agents, Clock, PoolSite, Transfers
 from provider_daemon.reconciliation.comparer import Served
 from provider_daemon.reconciliation.loop import CHECK_SECONDS, Reconciliation
 
@@ -52,6 +52,7 @@ class Wiring:
     ongoing: OngoingProblems
     transfers: Transfers | None = None
     pool_sites: Mapping[str, PoolSite] = field(default_factory=dict)
+    agents: Agents | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +166,9 @@ class LoopSet:
             wired.transfers,
             wired.pool_sites.get(cluster.id),
         )
-        heartbeat = Heartbeat(wired.ledger, scheduler, wired.chain, known, wired.clock)
+        heartbeat = Heartbeat(
+            wired.ledger, scheduler, wired.chain, known, wired.clock, wired.agents, wired.ongoing
+        )
         pool_site = wired.pool_sites.get(cluster.id)
         returning = (
             LeaseReturn(wired.ledger, pool_site, known, wired.clock, wired.ongoing) if pool_site else None

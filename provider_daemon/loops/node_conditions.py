@@ -6,6 +6,7 @@ loop writes them here, the catalogue loop only reads them.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import structlog
 
@@ -31,6 +32,7 @@ from provider_daemon.ports import Agents, Clock, Node
 log = structlog.get_logger("provd.nodes")
 
 NAMED = 20  # nodes named in one log line
+T = TypeVar("T")
 
 
 def with_conditions(ledger: Ledger, cluster_id: str, nodes: Sequence[Node]) -> tuple[Node, ...]:
@@ -110,25 +112,24 @@ class NodeConditions:
     # --- which nodes are sold ---
 
     def _decide(self, served: ServedCluster, nodes: Sequence[Node]) -> None:
+        """What a node's agent reported counts until an operator revokes it."""
         if served.unhealthy is UnhealthyPolicy.REPORT:
             return
         now, cluster_id = self._clock.now(), served.cluster_id
         holds, gpus = self._health_holds(cluster_id), self._ledger.get(meta.failed_gpus(cluster_id))
-        agents = {node.host: self._facts.get(first_id(served.name, node.host)) for node in nodes}
-        reporting = {host: agent for host, agent in agents.items() if agent}
-        next_holds = {
-            host: next_hold(holds.get(host), agent, host, served.unhealthy, now)
-            for host, agent in reporting.items()
-        }
-        next_gpus = {
-            host: next_failed_gpus(gpus.get(host, NO_GPUS), agent, now) for host, agent in reporting.items()
-        }
-        self._store(cluster_id, holds, {host: hold for host, hold in (holds | next_holds).items() if hold})
-        self._store_gpus(
-            cluster_id,
-            gpus,
-            {host: each for host, each in ({**gpus, **next_gpus}).items() if each.good_since},
-        )
+        allowed = node_records.allowed(self._ledger, cluster_id)
+        next_holds, next_gpus = dict(holds), dict(gpus)
+        for host in {*holds, *gpus, *(node.host for node in nodes)}:
+            node_id = first_id(served.name, host)
+            if node_id not in allowed or allowed[node_id].revoked_at:
+                next_holds.pop(host, None)
+                next_gpus.pop(host, None)
+            elif agent := self._facts.get(node_id):
+                _put(next_holds, host, next_hold(holds.get(host), agent, host, served.unhealthy, now))
+                failed = next_failed_gpus(gpus.get(host, NO_GPUS), agent, now)
+                _put(next_gpus, host, failed if failed.good_since else None)
+        self._store(cluster_id, holds, next_holds)
+        self._store_gpus(cluster_id, gpus, next_gpus)
 
     def _health_holds(self, cluster_id: str) -> dict[str, NodeHold]:
         return {
@@ -173,3 +174,10 @@ class NodeConditions:
                 )
             if was - now:
                 log.info("gpus_recovered", cluster=cluster_id, node=host, gpus=sorted(was - now))
+
+
+def _put(target: dict[str, T], host: str, value: T | None) -> None:
+    if value is None:
+        target.pop(host, None)
+    else:
+        target[host] = value

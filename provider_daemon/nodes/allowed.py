@@ -28,6 +28,10 @@ class AllowedNode:
     operator: str = ""
     keys_since: float = 0.0
 
+    def trusts(self, registered_at: float) -> bool:
+        """Whether an agent that registered then may report."""
+        return not self.revoked_at and registered_at > self.keys_since
+
 
 @dataclass(frozen=True, slots=True)
 class NodeDirectory:

@@ -12,8 +12,11 @@ from provider_daemon.ledger import meta
 from provider_daemon.ledger import nodes as node_records
 from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.loops.node_conditions import with_conditions
+from provider_daemon.loops.trusted_agents import TrustedAgents
+from provider_daemon.nodes.allowed import AllowedNode
 from provider_daemon.nodes.condition import UnhealthyPolicy
 from provider_daemon.nodes.hold import HoldSource, NodeHold
+from provider_daemon.ports import Agents
 from tests.fakes.agents import KEY, SICK, WELL, FakeAgents, gpus
 from tests.fakes.chain import PROVIDER
 from tests.unit.loops.conftest import TENANCY, House
@@ -21,15 +24,20 @@ from tests.unit.loops.conftest import TENANCY, House
 
 @pytest.fixture
 def agents(house: House) -> FakeAgents:
-    """The agents port of the house's heartbeat loop."""
+    """The agents port of the house's heartbeat loop; both nodes are allowed to have one."""
+    with house.ledger.write():
+        for host in ("n1", "n2"):
+            node_records.allow(house.ledger, allowed(host))
     found = FakeAgents(house.chain.clock)
     watch(house, found)
     return found
 
 
-def watch(
-    house: House, agents: FakeAgents | None, policy: UnhealthyPolicy = UnhealthyPolicy.UNAVAILABLE
-) -> None:
+def allowed(host: str) -> AllowedNode:
+    return AllowedNode(f"alpha.{host}", "HPC-1", host, PROVIDER.address, "ab" * 32, 1.0, 2e9)
+
+
+def watch(house: House, agents: Agents | None, policy: UnhealthyPolicy = UnhealthyPolicy.UNAVAILABLE) -> None:
     """Starts the heartbeat loop again."""
     served = replace(TENANCY, unhealthy=policy)
     house.heartbeat = Heartbeat(
@@ -114,9 +122,38 @@ async def test_a_sick_node_whose_agent_dies(house: House, agents: FakeAgents) ->
     for _ in range(10):
         await beat(house)
     assert not (await node(house)).active
-    agents.known.clear()
+    agents.known.clear()  # the collector's database was lost
     await beat(house)
     assert not (await node(house)).active
+    revoke(house, "n1")
+    await beat(house)
+    assert (await node(house)).active
+
+
+def revoke(house: House, host: str) -> None:
+    with house.ledger.write():
+        assert node_records.revoke(house.ledger, f"alpha.{host}", "root", house.chain.clock.now())
+
+
+async def test_a_revoked_agent(house: House, agents: FakeAgents) -> None:
+    """What it reported counts no more, although the collector's database still has it. After a new token the
+    node must register again."""
+    trusted = TrustedAgents(agents, house.ledger)
+    watch(house, trusted)
+    agents.report("n1", SICK, gpus(2, [1]))
+    agents.report("n2")
+    await beat(house)
+    assert set(trusted.facts("HPC-1")) == {"alpha.n1", "alpha.n2"}
+    revoke(house, "n1")
+    await beat(house)
+    found = await node(house)
+    assert (found.active, found.resources.gpus, found.agent_pubkey) == (True, 2, "")
+    with house.ledger.write():
+        node_records.allow(house.ledger, allowed("n1"))
+    assert set(trusted.facts("HPC-1")) == {"alpha.n2"}
+    house.chain.block()
+    agents.report("n1")
+    assert set(trusted.facts("HPC-1")) == {"alpha.n1", "alpha.n2"}
 
 
 async def test_a_failed_gpu_is_not_counted(house: House, agents: FakeAgents) -> None:
