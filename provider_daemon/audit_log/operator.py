@@ -7,6 +7,7 @@ user who may write the log of a daemon on this machine.
 import getpass
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from provider_daemon.audit_log.places import audit_files, places
@@ -18,13 +19,17 @@ from provider_daemon.errors import ConfigError, LedgerError
 def record(
     config: Config, action: Action, *, job: str = "", thing: str = "", detail: str = "", operator: str = ""
 ) -> None:
-    """Raises LedgerError if the record cannot be written: then the command must do nothing.
+    """Records one act. Raises as `record_all`.
 
     `operator`: who asked the daemon over its control socket; "" for who runs this command.
     """
-    deed = Deed(action, Actor(ActorKind.OPERATOR, operator or user()), job, thing, detail)
+    record_all(config, [Deed(action, Actor(ActorKind.OPERATOR, operator or user()), job, thing, detail)])
+
+
+def record_all(config: Config, deeds: Sequence[Deed]) -> None:
+    """Raises LedgerError if the records cannot be written: then the command must do nothing."""
     try:
-        audit_files(config, Process.DAEMON).append([deed], time.time(), sync=True)
+        audit_files(config, Process.DAEMON).append(deeds, time.time(), sync=True)
     except (OSError, ValueError) as error:
         where = Path(config.ledger.path).parent / "audit"
         why = getattr(error, "strerror", None) or str(error)

@@ -73,6 +73,12 @@ class Action(StrEnum):
     CLUSTER_RESUMED = "cluster_resumed"
     MAINTENANCE_ADDED = "maintenance_added"
     MAINTENANCE_REMOVED = "maintenance_removed"
+    NODE_TOKEN_ISSUED = "node_token_issued"  # noqa: S105
+    NODE_ALLOWED = "node_allowed"
+    NODE_REVOKED = "node_revoked"
+    NODE_DRAINED = "node_drained"
+    NODE_RESUMED = "node_resumed"
+    NODE_COMMANDED = "node_commanded"
     MESSAGE_SENT = "message_sent"
     MESSAGE_WITHDRAWN = "message_withdrawn"
     KEY_CREATED = "key_created"

@@ -28,6 +28,7 @@ from provider_daemon.cli import (
     logs,
     maintenance,
     mover,
+    node,
     plan,
     query,
     reconcile,
@@ -80,6 +81,7 @@ app.add_typer(results.app, name="results")
 app.add_typer(data.app, name="data")
 app.add_typer(jobs.app, name="job")
 app.add_typer(customers.app, name="customer")
+app.add_typer(node.app, name="node")
 app.add_typer(tx.app, name="tx")
 app.add_typer(query.app, name="query")
 app.add_typer(config.app, name="config")

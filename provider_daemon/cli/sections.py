@@ -6,7 +6,7 @@ from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
     "Daemon": ("run", "gateway", "mover", "agent", "status", "top", "doctor", "site", "reconcile", "plan"),
-    "Operation": ("pause", "resume", "customer", "maintenance"),
+    "Operation": ("pause", "resume", "node", "customer", "maintenance"),
     "Jobs": ("jobs", "job", "evidence", "bill", "dispute", "statement", "income"),
     "Customers": ("submit", "logs", "results", "data"),
     "Configuration and data": ("config", "keys", "ledger", "audit", "template"),

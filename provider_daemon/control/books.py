@@ -9,8 +9,7 @@ from provider_daemon.books import closing, evidence, reader
 from provider_daemon.books.months import bounds, month_of
 from provider_daemon.books.render import when
 from provider_daemon.books.statement import statement
-from provider_daemon.chain import keys
-from provider_daemon.chain.keys import Signer
+from provider_daemon.control.cluster_key import cluster_key
 from provider_daemon.control.operation import Body, Context, Deed, Operation
 from provider_daemon.errors import Refused
 from provider_daemon.ledger import books, disputes
@@ -72,24 +71,13 @@ def _answer(asked: AnswerDispute, context: Context) -> AnsweredDispute:
             f"the chain's records of {known.dispute.job_id} have more than {MAX_RECORDS} characters"
         )
     records = {name: text.encode() for name, text in asked.records.items()}
-    signer = _signer(known.cluster_id, context)
+    signer = cluster_key(known.cluster_id, context)
     archive, digest = evidence.answer(
         context.ledger, context.config.chain.id, signer, known, records, asked.text, context.now
     )
     return AnsweredDispute(
         job_id=known.dispute.job_id, hash=digest, archive=base64.b64encode(archive).decode()
     )
-
-
-def _signer(cluster_id: str, context: Context) -> Signer:
-    """Returns the cluster's key: the running daemon's, or that of the configuration."""
-    cluster = next((each for each in context.config.clusters if each.id == cluster_id), None)
-    if cluster is None:
-        raise Refused(f"cluster {cluster_id} is not in the configuration: its key is not known")
-    if cluster.key in context.keys:
-        return context.keys[cluster.key]
-    key = context.config.keys[cluster.key]
-    return keys.load(key.kind, key.name, key.path, key.passphrase_file)
 
 
 CLOSE = Operation(

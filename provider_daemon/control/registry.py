@@ -2,7 +2,16 @@
 
 from typing import Any
 
-from provider_daemon.control import books, clusters, customers, jobs, maintenance, messages
+from provider_daemon.control import (
+    books,
+    clusters,
+    customers,
+    jobs,
+    maintenance,
+    messages,
+    node_access,
+    node_commands,
+)
 from provider_daemon.control.operation import Operation
 
 _ALL: tuple[Operation[Any, Any], ...] = (
@@ -20,6 +29,13 @@ _ALL: tuple[Operation[Any, Any], ...] = (
     messages.SEND,
     messages.FIND,
     messages.WITHDRAW,
+    node_access.TOKEN,
+    node_access.ALLOW,
+    node_access.REVOKE,
+    node_commands.DRAIN,
+    node_commands.RESUME,
+    node_commands.COMMAND,
+    node_commands.FIND,
     books.CLOSE,
     books.ANSWER,
 )

@@ -5,7 +5,7 @@ Functions that write run inside `with ledger.write():`.
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import groupby
 
 from provider_daemon.ledger.ledger import Ledger
@@ -14,6 +14,15 @@ from provider_daemon.nodes.command import CommandKind, CommandResult, IssuedComm
 from provider_daemon.nodes.hold import HoldSource, NodeHold
 
 KEPT_COMMANDS = 50  # of a node
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHeartbeat:
+    """`body`: a serialized google.protobuf.Any. `at`: when it was stored; 0 if it is not in a block yet."""
+
+    node_id: str
+    body: bytes
+    at: float
 
 
 def allow(ledger: Ledger, node: AllowedNode) -> None:
@@ -86,6 +95,12 @@ def holds(ledger: Ledger, cluster_id: str) -> list[NodeHold]:
         NodeHold(**{**dict(row), "source": HoldSource(row["source"])})
         for row in ledger._all("node_holds", cluster_id=cluster_id)
     ]
+
+
+def heartbeats(ledger: Ledger, since: float) -> list[StoredHeartbeat]:
+    """Returns each node's newest heartbeat, of all clusters: those that wait, then those in a block."""
+    rows = [*ledger._all("waiting_nodes"), *ledger._all("confirmed_nodes", since=since)]
+    return [StoredHeartbeat(row["subject"], row["body"], row["created_at"]) for row in rows]
 
 
 def directory(allowed_rows: Iterable[sqlite3.Row], command_rows: Iterable[sqlite3.Row]) -> NodeDirectory:

@@ -54,3 +54,12 @@ DELETE FROM node_holds WHERE cluster_id = :cluster_id AND host = :host AND sourc
 
 -- name: node_holds
 SELECT * FROM node_holds WHERE cluster_id = :cluster_id ORDER BY host, source;
+
+-- name: confirmed_nodes
+SELECT subject, body, created_at, max(id) AS id FROM messages INDEXED BY messages_spent
+WHERE +kind = 'node' AND kind IN ('node', 'cluster') AND +status = 'confirmed' AND status <> 'waiting' AND created_at >= :since
+GROUP BY subject;
+
+-- name: waiting_nodes
+SELECT subject, body, 0 AS created_at, max(id) AS id FROM messages INDEXED BY messages_waiting
+WHERE status = 'waiting' AND kind = 'node' GROUP BY subject;

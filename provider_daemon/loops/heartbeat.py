@@ -16,9 +16,11 @@ from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops.cluster import ServedCluster
 from provider_daemon.loops.cluster_updates import DRAINING, Update, shown_on_chain, update, wanted_state
+from provider_daemon.loops.command_results import store_results
 from provider_daemon.loops.node_conditions import NodeConditions
 from provider_daemon.loops.node_drains import NodeDrains
-from provider_daemon.loops.node_ids import current_id, first_id
+from provider_daemon.loops.node_ids import current_id
+from provider_daemon.nodes.ids import first_id
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.planning.heartbeats import is_due, patience
 from provider_daemon.ports import Agents, Chain, Clock, Cluster, Node, Scheduler
@@ -46,6 +48,7 @@ class Heartbeat:
         self._chain = chain
         self._served = served
         self._clock = clock
+        self._agents = agents
         ongoing = ongoing or OngoingProblems()
         self._conditions = NodeConditions(ledger, agents, clock, ongoing)
         self._drains = NodeDrains(ledger, scheduler, clock, ongoing)
@@ -56,6 +59,8 @@ class Heartbeat:
         self._served = served
 
     async def tick(self) -> None:
+        if self._agents is not None:
+            store_results(self._ledger, self._agents, self._served.cluster_id, self._clock.now())
         counted = self._counted_on_chain()
         cluster = await self._chain.cluster(self._served.cluster_id)
         if cluster is not None:

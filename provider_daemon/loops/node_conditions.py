@@ -15,7 +15,6 @@ from provider_daemon.ledger import meta
 from provider_daemon.ledger import nodes as node_records
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.cluster import ServedCluster
-from provider_daemon.loops.node_ids import first_id
 from provider_daemon.nodes.condition import (
     NO_GPUS,
     FailedGpus,
@@ -26,6 +25,7 @@ from provider_daemon.nodes.condition import (
 )
 from provider_daemon.nodes.facts import AgentFacts
 from provider_daemon.nodes.hold import HoldSource, NodeHold
+from provider_daemon.nodes.ids import first_id
 from provider_daemon.ongoing import OngoingProblems
 from provider_daemon.ports import Agents, Clock, Node
 

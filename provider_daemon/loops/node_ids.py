@@ -7,6 +7,7 @@ continues as `<cluster>.<host>~2`, and so on; no host name contains a `~`.
 
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.nodes.ids import first_id
 
 # The chain's error texts: as published (2109, an undefined transition), and the error's own name (2128).
 _WORDS = ("from deregistered to", "node deregistered")
@@ -14,11 +15,6 @@ _WORDS = ("from deregistered to", "node deregistered")
 
 def node_id(ledger: Ledger, cluster_name: str, host: str) -> str:
     return current_id(ledger, first_id(cluster_name, host))
-
-
-def first_id(cluster_name: str, host: str) -> str:
-    """Returns the id by which the node's agent and the collector know it, whatever the chain gave up."""
-    return f"{cluster_name}.{host}"
 
 
 def current_id(ledger: Ledger, first: str) -> str:
