@@ -12,6 +12,7 @@ from provider_daemon.cli import (
     audit,
     bill,
     clusters,
+    collector,
     config,
     customers,
     data,
@@ -60,6 +61,9 @@ app = typer.Typer(
 )
 app.command("run", short_help="Run the daemon until SIGTERM or SIGINT.")(run.run)
 app.command("gateway", short_help="Run the customers' HTTPS API until SIGTERM or SIGINT.")(gateway.gateway)
+app.command("collector", short_help="Run the server for node agents until SIGTERM or SIGINT.")(
+    collector.collector
+)
 app.command("mover", short_help="Run the data mover until SIGTERM or SIGINT.")(mover.mover)
 app.command("agent", short_help="Run the node agent on a compute node until SIGTERM or SIGINT.")(agent.agent)
 app.command("demo", short_help="Run eighteen jobs end to end on this machine.")(demo.demo)

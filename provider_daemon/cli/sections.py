@@ -5,7 +5,19 @@ from typing import Any
 from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
-    "Daemon": ("run", "gateway", "mover", "agent", "status", "top", "doctor", "site", "reconcile", "plan"),
+    "Daemon": (
+        "run",
+        "gateway",
+        "collector",
+        "mover",
+        "agent",
+        "status",
+        "top",
+        "doctor",
+        "site",
+        "reconcile",
+        "plan",
+    ),
     "Operation": ("pause", "resume", "node", "customer", "maintenance"),
     "Jobs": ("jobs", "job", "evidence", "bill", "dispute", "statement", "income"),
     "Customers": ("submit", "logs", "results", "data"),

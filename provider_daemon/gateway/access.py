@@ -1,6 +1,5 @@
 """Who is asking, and what is granted: a token of the request, and the job's customer in the ledger."""
 
-import ipaddress
 import re
 
 import structlog
@@ -13,6 +12,7 @@ from provider_daemon.gateway.measures import REFUSED
 from provider_daemon.gateway.parts import Gateway, Site
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.site_root import user_at
+from provider_daemon.listener.peer import client_address
 from provider_daemon.metrics.gate import peer_group
 from provider_daemon.tokens.identity import Identity, Right
 from provider_daemon.tokens.refusal import TokenRefusal, TokenRefused
@@ -29,15 +29,8 @@ _NOT_YOURS = "This is not a job of your account here."
 
 
 def address_of(request: web.Request) -> str:
-    """Returns the customer's IP address: the last one that the reverse proxy added, or the peer's."""
-    peer = request.remote or "unknown"
-    if not request.app[GATEWAY].proxied:
-        return peer
-    named = request.headers.getall("X-Forwarded-For", [""])[-1].rpartition(",")[2].strip()
-    try:
-        return str(ipaddress.ip_address(named))
-    except ValueError:
-        return peer
+    """Returns the customer's IP address."""
+    return client_address(request, proxied=request.app[GATEWAY].proxied)
 
 
 def limited_as(request: web.Request) -> str:

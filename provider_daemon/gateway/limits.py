@@ -1,13 +1,12 @@
 """Limits per address and per account. Pure: time is an argument, and memory is bounded."""
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from provider_daemon.gateway.errors import ApiError, Code
+from provider_daemon.listener.buckets import TokenBuckets
 from provider_daemon.metrics.gate import GateLimits
-
-KEYS = 20_000  # buckets kept; the least recently used one is forgotten first
 
 JSON_BYTES = 32 * 1024  # of a request's JSON body
 BODY_SECONDS = 10.0  # for a JSON body to arrive
@@ -26,33 +25,12 @@ def port_limits(*, proxied: bool) -> GateLimits:
     return GateLimits(CONNECTIONS, 0 if proxied else CONNECTIONS_PER_ADDRESS, "gateway")
 
 
-class Rates:
-    """Token buckets: at most `per_minute` events of one key in a minute, evenly after a burst."""
-
-    def __init__(self, per_minute: int) -> None:
-        self._rate = per_minute / 60
-        self._most = float(per_minute)
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def wait(self, key: str, now: float) -> float:
-        """Returns how many seconds the key must wait; 0 if it may go on."""
-        return max(0.0, (1 - self._level(key, now)) / self._rate)
-
-    def spend(self, key: str, now: float) -> None:
-        self._buckets[key] = (self._level(key, now) - 1, now)
-        self._buckets.move_to_end(key)
-        if len(self._buckets) > KEYS:
-            self._buckets.popitem(last=False)
-
+class Rates(TokenBuckets):
     def check(self, key: str, now: float) -> None:
         """Counts one event. Raises ApiError if there were too many."""
         if wait := self.wait(key, now):
             raise too_many(wait)
         self.spend(key, now)
-
-    def _level(self, key: str, now: float) -> float:
-        level, at = self._buckets.get(key, (self._most, now))
-        return min(self._most, level + max(0.0, now - at) * self._rate)
 
 
 def too_many(wait: float) -> ApiError:

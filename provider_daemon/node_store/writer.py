@@ -53,10 +53,7 @@ Statement = tuple[str, tuple[object, ...]]
 
 
 class NodeStoreWriter:
-    """The only writer: a second `open` of the file fails. Methods raise Transient if the disk fails.
-
-    The connection may be used by any thread, but by one at a time.
-    """
+    """The only writer: a second `open` of the file fails. Methods raise Transient if the disk fails."""
 
     def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
         self._db = connection
@@ -77,17 +74,17 @@ class NodeStoreWriter:
         os.close(self._lock)
 
     def agents(self) -> list[KnownAgent]:
-        try:
-            return [KnownAgent(**dict(row)) for row in self._db.execute(_KNOWN)]
-        except sqlite3.Error as error:
-            raise Transient(f"{FILE.title} cannot be read: {error}") from None
+        return [KnownAgent(**dict(row)) for row in self._all(_KNOWN)]
 
     def nonces(self) -> dict[str, float]:
         """Returns the nonces of registrations, each with the time at which it expires."""
-        try:
-            return {row["nonce"]: row["expires_at"] for row in self._db.execute("SELECT * FROM nonces")}
-        except sqlite3.Error as error:
-            raise Transient(f"{FILE.title} cannot be read: {error}") from None
+        return {row["nonce"]: row["expires_at"] for row in self._all("SELECT nonce, expires_at FROM nonces")}
+
+    def commands(self) -> tuple[dict[str, str], set[str]]:
+        """Returns the node of each command, by command id, and the ids of the answered ones."""
+        rows = self._all("SELECT command_id, node_id, result FROM commands")
+        nodes = {row["command_id"]: row["node_id"] for row in rows}
+        return nodes, {row["command_id"] for row in rows if row["result"] is not None}
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Writes all of them in one transaction, durable on return."""
@@ -101,6 +98,12 @@ class NodeStoreWriter:
                 ("DELETE FROM commands WHERE offered_at < ?", (now - COMMAND_SECONDS,)),
             ]
         )
+
+    def _all(self, query: str) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query).fetchall()
+        except sqlite3.Error as error:
+            raise Transient(f"{FILE.title} cannot be read: {error}") from None
 
     def _write(self, statements: Sequence[Statement]) -> None:
         try:
@@ -151,7 +154,10 @@ def _register(change: Registered) -> list[Statement]:
         dumped(TOPOLOGY, registration.topology),
         dumped(LOCALITY, registration.locality),
     )
-    used = ("INSERT INTO nonces (nonce, expires_at) VALUES (?, ?)", (change.nonce, change.nonce_expires_at))
+    used = (
+        "INSERT OR REPLACE INTO nonces (nonce, expires_at) VALUES (?, ?)",
+        (change.nonce, change.nonce_expires_at),
+    )
     return [(_REGISTER, values), *([used] if change.nonce else [])]
 
 

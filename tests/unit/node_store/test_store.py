@@ -92,9 +92,10 @@ def test_another_key_makes_the_old_heartbeat_void(writer: NodeStoreWriter, store
 def test_restart(path: Path) -> None:
     """Sequences and nonces survive: a replayed request is refused by the next collector too."""
     first = NodeStoreWriter.open(path)
-    first.apply([register(), HeardFrom(BEATEN, BEAT)])
+    first.apply([register(), HeardFrom(BEATEN, BEAT), Offered("c-1", NODE, "HPC-1", 100.0)])
     first.close()
     second = NodeStoreWriter.open(path)
+    assert second.commands() == ({"c-1": NODE}, set())
     assert (second.agents(), second.nonces()) == ([BEATEN], {"n1": 400.0})
     second.prune(401.0)
     assert second.nonces() == {}
@@ -128,9 +129,12 @@ def test_a_row_that_cannot_be_read(path: Path, writer: NodeStoreWriter, store: N
 
 def test_a_failed_write_changes_nothing(writer: NodeStoreWriter, store: NodeStore) -> None:
     """All changes of one commit happen, or none: the requests of all of them are then refused."""
+    writer.apply([register()])
+    writer._db.execute("PRAGMA max_page_count = 1")
+    many = replace(BEAT, timestamp="x" * 100_000)
     with pytest.raises(Transient, match="cannot be written"):
-        writer.apply([register(), register(replace(AGENT, node_id="site.c2"))])  # the same nonce
-    assert store.facts("HPC-1") == {}
+        writer.apply([register(replace(AGENT, node_id="site.c2"), "n2"), HeardFrom(BEATEN, many)])
+    assert list(store.facts("HPC-1")) == [NODE]
 
 
 def test_no_collector_yet_and_a_second_one(path: Path, store: NodeStore) -> None:
