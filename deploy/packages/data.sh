@@ -16,6 +16,8 @@ keep_data() {
       echo "provd: $home is kept: its ledger is the proof of what was run and what is owed; rm -r $home destroys it" >&2
     elif [ -e "$home/transfers.sqlite" ]; then
       echo "provd: $home is kept: its database has the manifests of results and when they are deleted; rm -r $home destroys it" >&2
+    elif [ -e "$home/agents.sqlite" ]; then
+      echo "provd: $home is kept: its database has the registrations of node agents; rm -r $home destroys it" >&2
     elif [ -d "$home" ]; then
       rmdir --ignore-fail-on-non-empty "$home"
     fi

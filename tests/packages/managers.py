@@ -22,8 +22,8 @@ class Manager(Protocol):
     def step_back(self, package: Path) -> str:
         """Installs over a newer version."""
 
-    def remove(self) -> str:
-        """Removes provd."""
+    def remove(self, name: str = "provd") -> str:
+        """Removes the package of that name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +37,8 @@ class Apt:
     def step_back(self, package: Path) -> str:
         return self.debian.apt("install", "--allow-downgrades", self.debian.take(package))
 
-    def remove(self) -> str:
-        return self.debian.apt("remove", "provd")
+    def remove(self, name: str = "provd") -> str:
+        return self.debian.apt("remove", name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +54,8 @@ class Rpm:
     def step_back(self, package: Path) -> str:
         return self.rpm("-U", "--oldpackage", package)
 
-    def remove(self) -> str:
-        return self.rpm("-e", "provd")
+    def remove(self, name: str = "provd") -> str:
+        return self.rpm("-e", name)
 
     def rpm(self, *words: str | Path, code: int = 0) -> str:
         """Runs rpm and drops the two lines by which Debian's rpm warns of its use on a Debian."""

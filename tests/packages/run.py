@@ -17,7 +17,7 @@ from pathlib import Path
 
 from provider_daemon.errors import ProvdError
 from tests.expect import Wrong
-from tests.packages import artefacts, course, installed, newer
+from tests.packages import agent_installed, artefacts, course, installed, newer
 from tests.packages.debian import Debian, command
 from tests.packages.managers import Apt
 from tests.unit.docs import ROOT
@@ -34,7 +34,7 @@ def play(directory: Path, suite: str, step: Callable[..., None]) -> None:
             "the wheel in an empty environment", artefacts.in_an_empty_environment(wheel, directory / "venv")
         )
         step("pipx install", artefacts.by_pipx(wheel, directory / "pipx"))
-        package, next_package = (each.result() for each in packages)
+        (agent, package), (_, next_package) = (each.result() for each in packages)
     step(
         "make deb, and of a newer version with a newer ledger",
         f"{package.name}, {package.stat().st_size // 1000} kB",
@@ -42,11 +42,15 @@ def play(directory: Path, suite: str, step: Callable[..., None]) -> None:
     debian = Debian.unpacked(directory / "debian", suite)
     for what, check in installed.CHECKS.items():
         step(what, check(debian, package))
+    step("the package for compute nodes", agent_installed.life(debian, Apt(debian), agent))
+    step("its lintian and manual", agent_installed.documented(debian, agent))
     asyncio.run(course.play(debian, Apt(debian), package, next_package, directory, step))
 
 
-def built(tree: Path, directory: Path, suite: str) -> Path:
-    return Path(command(tree / "deploy/debian/build", directory, suite).splitlines()[-1])
+def built(tree: Path, directory: Path, suite: str) -> tuple[Path, Path]:
+    """Returns the packages for compute nodes and for the provider's host."""
+    agent, package = command(tree / "deploy/debian/build", directory, suite).splitlines()[-2:]
+    return Path(agent), Path(package)
 
 
 def teller() -> Callable[..., None]:

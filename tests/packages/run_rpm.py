@@ -19,7 +19,7 @@ from pathlib import Path
 
 from provider_daemon.errors import ProvdError
 from tests.expect import Wrong
-from tests.packages import course, newer, rpm_contents, rpm_installed
+from tests.packages import agent_installed, course, newer, rpm_contents, rpm_installed
 from tests.packages.debian import Debian, command
 from tests.packages.managers import Rpm
 from tests.packages.run import teller
@@ -29,36 +29,40 @@ from tests.unit.docs import ROOT
 def play(directory: Path, step: Callable[..., None]) -> None:
     dist = directory / "dist"
     with ThreadPoolExecutor() as pool:
-        el, package = (pool.submit(built, ROOT, dist, python) for python in ("3.12", "3.11"))
-        next_package = pool.submit(built, newer.tree(directory / "tree"), dist, "3.11").result()
+        el, package_311 = (pool.submit(built, ROOT, dist, python) for python in ("3.12", "3.11"))
+        _, next_package = pool.submit(built, newer.tree(directory / "tree"), dist, "3.11").result()
+    el_package, (agent, package) = el.result()[1], package_311.result()
     step(
         "make rpm, for Python 3.12, for 3.11, and of a newer version with a newer ledger",
-        describe(el.result()),
+        describe(el_package),
     )
     for what, check in rpm_contents.CHECKS.items():
-        step(what, check(el.result()))
+        step(what, check(el_package))
     step("the same tree again", same_bytes(el.result(), directory / "again"))
     debian = Debian.unpacked(directory / "root", "bookworm")
     debian.apt("install", "python3")
     manager = Rpm(debian)
     for what, installed in rpm_installed.CHECKS.items():
-        step(what, installed(manager, package.result(), directory))
-    asyncio.run(course.play(debian, manager, package.result(), next_package, directory, step))
+        step(what, installed(manager, package, directory))
+    step("the package for compute nodes", agent_installed.life(debian, manager, agent))
+    asyncio.run(course.play(debian, manager, package, next_package, directory, step))
 
 
-def built(tree: Path, directory: Path, python: str) -> Path:
-    return Path(command(tree / "deploy/rpm/build", directory, python).splitlines()[-1])
+def built(tree: Path, directory: Path, python: str) -> tuple[Path, Path]:
+    """Returns the packages for compute nodes and for the provider's host."""
+    agent, package = command(tree / "deploy/rpm/build", directory, python).splitlines()[-2:]
+    return Path(agent), Path(package)
 
 
 def describe(package: Path) -> str:
     return f"{package.name}, {package.stat().st_size // 1000} kB"
 
 
-def same_bytes(package: Path, directory: Path) -> str:
-    again = built(ROOT, directory, "3.12")
-    if again.read_bytes() != package.read_bytes():
-        raise Wrong(f"{package.name} differs from one built of the same tree")
-    return "the same bytes"
+def same_bytes(packages: tuple[Path, Path], directory: Path) -> str:
+    for package, again in zip(packages, built(ROOT, directory, "3.12"), strict=True):
+        if again.read_bytes() != package.read_bytes():
+            raise Wrong(f"{package.name} differs from one built of the same tree")
+    return "the same bytes of both packages"
 
 
 def inside(directory: Path) -> int:
