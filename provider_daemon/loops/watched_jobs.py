@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.state import State
 from provider_daemon.ports import Watch
 
 # seconds that the site's clock may be behind the chain's: a job whose SLURM record seems older than the job
@@ -19,9 +20,18 @@ def watch(jobs: Sequence[Job]) -> Watch:
         names=frozenset(job.name for job in asked),
         doubtful=frozenset(job.name for job in asked if not job.slurm_id or job.missing_since is not None),
         since=min((job.spec.created_ns // 1_000_000_000 - SKEW for job in asked), default=0),
-        intents=frozenset(job.name for job in asked if not job.slurm_id and job.intent_at is not None),
+        intents=frozenset(job.name for job in asked if _may_be_submitted(job)),
         users=_users(asked),
     )
+
+
+def _may_be_submitted(job: Job) -> bool:
+    """Whether SLURM may have the job under an id that provd does not know.
+
+    Its own submission has no outcome yet, or the chain was told that it is in SLURM: by a daemon with another
+    ledger.
+    """
+    return not job.slurm_id and (job.intent_at is not None or job.reported in (State.QUEUED, State.RUNNING))
 
 
 def followed(jobs: Sequence[Job]) -> Watch:

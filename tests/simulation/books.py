@@ -76,8 +76,7 @@ class Books:
     def shown(self, job_id: str, now: float) -> Record | None:
         """Returns the record that the endpoint shows."""
         lie, true = self.lies.get(job_id), self.jobs.get(job_id)
-        # an invented record, until the number is in use
-        if lie is None or now >= lie.until or (true is not None and not true.told):
+        if lie is None or now >= lie.until:
             return true
         return replace(
             lie.record, state=true.state if true else State.PENDING, started_at=true.started_at if true else 0
@@ -89,8 +88,9 @@ class Books:
         return max(len(self.jobs), *invented, 0) + 1
 
     def add(self, record: Record) -> None:
-        """Adds a customer's job with its escrow."""
+        """Adds a customer's job with its escrow. An invented record ends when its number is in use."""
         self.jobs[record.spec.job_id] = record
+        self.lies.pop(record.spec.job_id, None)
         self.uvirt["customer"] -= ESCROW
         self.uvirt["escrow"] += ESCROW
 

@@ -61,7 +61,9 @@ from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import same_request
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
+from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger
+from provider_daemon.loops.chain_identity import ENOUGH
 from provider_daemon.money.bill import bill
 from tests.fakes.chain import PROVIDER
 from tests.simulation.blocks import Blocks
@@ -104,7 +106,13 @@ class Scene:
 
 
 def settled(scene: Scene) -> bool:
-    """Reports whether nothing is left to do or to report."""
+    """Reports whether nothing is left to do or to report.
+
+    A ledger with nothing but jobs that the only endpoint invented is not this chain's: it waits for an
+    operator.
+    """
+    if scene.ledger.get(meta.OTHER_CHAIN) and len(scene.invented) >= ENOUGH:
+        return True
     invented = (job for lie in scene.invented for job in scene.site.of(lie.record.slurm_name))
     if not scene.memory_lost and any(job.live for job in invented):
         return False
@@ -216,10 +224,13 @@ def _check_job(scene: Scene, record: Record, job: Job | None) -> list[str]:
 def _lives(scene: Scene, record: Record) -> bool:
     """Reports whether a SLURM job of it is left.
 
-    Those that a second daemon, stopped since, has queued in vain are not counted: they will run nothing.
+    Of two daemons, those are not counted that one, stopped since, has queued in vain: they will run nothing.
+    Nor those that renamed themselves: they may have arrived when the other one had closed the job, and then
+    no ledger has their id.
     """
+    lost = scene.world.two_daemons
     return any(
-        found.live and (found.ever_ran or not scene.world.two_daemons)
+        found.live and not (lost and (not found.ever_ran or found.name != found.owner))
         for found in scene.site.of(record.slurm_name)
     )
 

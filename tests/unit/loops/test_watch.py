@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from provider_daemon.job.state import State
 from provider_daemon.loops.watched_jobs import watch
 from tests.unit.job.jobs import JOB
 
@@ -17,6 +18,15 @@ def test_what_a_job_is_recognised_by() -> None:
     assert (asked.slurm_ids, asked.submitted) == ({known.name: "7"}, {known.name: 900})
     assert (asked.intents, asked.doubtful) == (frozenset({sent.name}), frozenset({sent.name, new.name}))
     assert watch([replace(known, submitted_at=0)]).submitted == {}
+
+
+def test_a_job_that_another_ledger_submitted_is_searched_by_its_script() -> None:
+    """The chain shows it in SLURM, and this ledger has no id: it may have renamed itself, too."""
+    pending, queued, running = (
+        replace(JOB, spec=replace(JOB.spec, job_id=f"JOB-{number}"), reported=state)
+        for number, state in enumerate((State.PENDING, State.QUEUED, State.RUNNING))
+    )
+    assert watch([pending, queued, running]).intents == {queued.name, running.name}
 
 
 def test_a_site_whose_clock_is_hours_behind() -> None:
