@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.slurm import sweeper
+from tests.real.test_site import propagation
 from tests.waiting import until
 
 # Leaves its parents; with "bare" without environment. It writes its pid.
@@ -25,7 +26,9 @@ argv = ["sleep", "100"]
 os.execve("/bin/sleep", argv, {}) if "bare" in sys.argv else os.execv("/bin/sleep", argv)
 """
 PYTHON = "/usr/bin/python3"
-USER, NAME = 59_999, "provd-sweeper-of-this-test"  # ipcs cuts long names off
+# One user for each process of the tests: a watcher leaves files alone while another job of its user runs.
+USER = 50_000 + os.getpid() % 10_000
+NAME = "provd-sweeper-of-this-test"  # ipcs cuts long names off
 
 
 class Job:
@@ -42,7 +45,9 @@ class Job:
         return subprocess.Popen([*run, "/bin/bash", "-c", text], env=environment, cwd=self.directory)
 
     def _named(self) -> list[str]:
-        """Gives the user its name in a mount namespace."""
+        """Gives the user its name in a mount namespace; in a plain chroot, which has none, it has no name."""
+        if propagation() == "unchanged":
+            return []
         passwd = self.directory.parent / "passwd"
         passwd.write_text(f"{Path('/etc/passwd').read_text()}{NAME}:x:{USER}:{USER}::/:/bin/sh\n")
         mounted = f'mount --bind {passwd} /etc/passwd && exec "$@"'
