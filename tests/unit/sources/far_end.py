@@ -98,7 +98,8 @@ def _certificate(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=1))
-        .add_extension(extension, critical=False)
+        # A CA's basic constraints must be critical (RFC 5280); Python 3.15 requires it.
+        .add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .add_extension(
