@@ -51,7 +51,9 @@ class Beside:
 
 
 def write_config(directory: Path, chain_port: int) -> Path:
-    text = config_text(directory, chain_port, {"alpha": "other"}).replace(fake_chain.CHAIN_ID, shops.CHAIN_ID)
+    text = config_text(directory, chain_port, {"alpha": "other"})
+    # in quotes, because pytest's own directory may be named pytest-1
+    text = text.replace(f'"{fake_chain.CHAIN_ID}"', f'"{shops.CHAIN_ID}"')
     (directory / "provd.toml").write_text(text)
     return directory / "provd.toml"
 
