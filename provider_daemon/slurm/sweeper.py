@@ -27,10 +27,9 @@ MARK, RUN_MARK = "PROVD_JOB_DIRECTORY", "PROVD_JOB_RUN"
 _UNTRACKED = r'! grep -q "/job_$SLURM_JOB_ID\(/\|$\)" /proc/self/cgroup 2>/dev/null'
 
 WATCHER = r"""
-script=$1 directory=$2 dedicated=$3 limit=$4
+script=$1 directory=$2 dedicated=$3 limit=$4 began=$5
 cd / || exit
 trap '' HUP INT TERM
-began=$(date +%s)
 timeout "$limit" tail --pid="$script" -s 0.1 -f /dev/null || exit
 ended=$(date +%s.%N)
 has() {
@@ -82,11 +81,12 @@ def lines(directory: str, wall_seconds: int, *, dedicated: bool) -> list[str]:
     `dedicated`: the job's Unix user serves one customer.
     """
     program = "'" + WATCHER.replace("'", "'\\''") + "'"
-    words = f"$$ '{directory}' '{'yes' if dedicated else ''}' {wall_seconds + SPARE_SECONDS}"
+    words = f"$$ '{directory}' '{'yes' if dedicated else ''}' {wall_seconds + SPARE_SECONDS} $began"
     start = f'env -i PATH="$PATH" setsid /bin/bash -c {program} provd-watcher {words}'
     return [
         f"export {MARK}='{directory}' {RUN_MARK}=$$",
         f"if {_UNTRACKED}; then",
-        f"({start} </dev/null >/dev/null 2>&1 &)",
+        # The time is taken before the job's program starts, however late the watcher does.
+        f"(began=$(date +%s); {start} </dev/null >/dev/null 2>&1 &)",
         "fi",
     ]

@@ -26,6 +26,7 @@ argv = ["sleep", "100"]
 os.execve("/bin/sleep", argv, {}) if "bare" in sys.argv else os.execv("/bin/sleep", argv)
 """
 PYTHON = "/usr/bin/python3"
+PATH = "/usr/bin:/bin"
 # One user for each process of the tests: a watcher leaves files alone while another job of its user runs.
 USER = 50_000 + os.getpid() % 10_000
 NAME = "provd-sweeper-of-this-test"  # ipcs cuts long names off
@@ -38,10 +39,12 @@ class Job:
         self.directory, self._as_other = directory, as_other
         self.pids = directory / "pids"
 
-    def start(self, *program: str, dedicated: bool = True, wall: int = 60) -> "subprocess.Popen[bytes]":
+    def start(
+        self, *program: str, dedicated: bool = True, wall: int = 60, path: str = PATH
+    ) -> "subprocess.Popen[bytes]":
         text = "\n".join([*sweeper.lines(str(self.directory), wall, dedicated=dedicated), *program])
         run = [*self._named(), "setpriv", f"--reuid={USER}", "--clear-groups"] if self._as_other else []
-        environment = {"PATH": "/usr/bin:/bin", "SLURM_JOB_ID": "7"}
+        environment = {"PATH": path, "SLURM_JOB_ID": "7"}
         return subprocess.Popen([*run, "/bin/bash", "-c", text], env=environment, cwd=self.directory)
 
     def _named(self) -> list[str]:
@@ -90,6 +93,17 @@ def job(tmp_path: Path) -> Iterator[Job]:
     for pid in made.alive():
         os.kill(pid, signal.SIGKILL)
     subprocess.run(["rm", "-rf", str(parent)], check=True)
+
+
+def late(job: Job, after: Path) -> str:
+    """Returns a PATH with a setsid that begins in a later second than the one in which `after` was made."""
+    programs = job.directory.parent / "bin"
+    programs.mkdir()
+    setsid = programs / "setsid"
+    made = f'[ -e {after} ] && [ "$(date +%s)" -gt "$(stat -c %Y {after})" ]'
+    setsid.write_text(f'#!/bin/sh\nuntil {made}; do sleep 0.05; done\nexec /usr/bin/setsid "$@"\n')
+    setsid.chmod(0o755)
+    return f"{programs}:{PATH}"
 
 
 async def over(job: Job) -> None:
@@ -152,16 +166,18 @@ async def test_processes_of_others_stay(job: Job) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can start jobs of a user that is nobody else's")
 async def test_files_and_shared_memory(job: Job) -> None:
-    """Of a dedicated user, without another job on the node: those made since the job began."""
+    """Of a dedicated user, without another job on the node: those made since the job began, also before a
+    watcher that a busy node starts late."""
     name = job.directory.parent.name
     places = [Path(folder, f"{name}-left") for folder in ("/tmp", "/var/tmp", "/dev/shm")]
     foreign = Path("/tmp", f"{name}-foreign")
     foreign.touch()
     try:
-        script = job.start(f"touch {' '.join(map(str, places))}; ipcmk -M 4096 >{job.directory}/ipc")
+        program = f"touch {' '.join(map(str, places))}; ipcmk -M 4096 >{job.directory}/ipc"
+        script = job.start(program, path=late(job, after=places[-1]))
         script.wait()
+        await until("the files are removed", lambda: not any(path.exists() for path in places), limit=30)
         await over(job)
-        assert not any(path.exists() for path in places)
         assert foreign.exists()
         number = (job.directory / "ipc").read_text().split()[-1]
         shown = subprocess.run(["ipcs", "-m"], capture_output=True, text=True, check=True)
