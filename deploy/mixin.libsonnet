@@ -1,9 +1,10 @@
 // All of provd's alerts, rules and boards as a monitoring mixin. The plain files stand on their own; this imports them.
 {
   _config:: {
-    provdSelector: 'job="provd"',  // the scrape's job; the next two are those of the gateway and the data mover
+    provdSelector: 'job="provd"',  // the scrape's job; the next three are those of the other processes
     gatewaySelector: 'job="provd-gateway"',
     moverSelector: 'job="provd-mover"',
+    collectorSelector: 'job="provd-collector"',
     docsUrl: '',  // where docs/ is published, with a slash at its end: put before each runbook_url
     grafanaTags: ['provd'],
   },
@@ -13,6 +14,7 @@
     'job="provd"': config.provdSelector,
     'job="provd-gateway"': config.gatewaySelector,
     'job="provd-mover"': config.moverSelector,
+    'job="provd-collector"': config.collectorSelector,
   },
   local configured(text) = std.parseYaml(std.foldl(
     function(made, plain) std.strReplace(made, plain, selectors[plain]), std.objectFields(selectors), text

@@ -1,4 +1,4 @@
-"""The board of the data mover and the gateway."""
+"""The board of the data mover, the gateway and the collector."""
 
 from tools.grafana_panels import Board, graph, quantiles, stat
 
@@ -105,6 +105,46 @@ DATA = Board(
                 ("provd_gateway_certificate_expiry_timestamp_seconds - time()", "{{instance}}"),
             ),
         ),
+        "Collector": (
+            graph(
+                "Requests of agents by status",
+                "ops",
+                (
+                    "sum by (kind, code) (rate(provd_collector_requests_total[$__rate_interval]))",
+                    "{{kind}} {{code}}",
+                ),
+            ),
+            quantiles(
+                "Time of an agent's request", "provd_collector_request_duration_seconds_bucket", "{{kind}}"
+            ),
+            graph(
+                "Refused requests of agents",
+                "short",
+                (
+                    "sum by (reason) (increase(provd_collector_rejected_total[$__rate_interval])) > 0",
+                    "{{reason}}",
+                ),
+            ),
+            graph("Registered agents", "short", ("provd_collector_agents", "{{state}}")),
+            quantiles("Time of a commit", "provd_collector_commit_duration_seconds_bucket", "{{instance}}"),
+            graph(
+                "Connections of agents",
+                "short",
+                ("provd_collector_connections", "connections"),
+                (
+                    "increase(provd_collector_connections_closed_total[$__rate_interval])",
+                    "closed: {{reason}}",
+                ),
+            ),
+            graph(
+                "What the collector can use", "bool", ("provd_collector_dependency_ready", "{{dependency}}")
+            ),
+            graph(
+                "Time until the collector's certificate expires",
+                "s",
+                ("provd_collector_certificate_expiry_timestamp_seconds - time()", "{{instance}}"),
+            ),
+        ),
         "The processes": (
             graph(
                 "Time since the data mover's last successful tick",
@@ -116,6 +156,7 @@ DATA = Board(
                 "bytes",
                 ('process_resident_memory_bytes{job="provd-mover"}', "data mover {{instance}}"),
                 ('process_resident_memory_bytes{job="provd-gateway"}', "gateway {{instance}}"),
+                ('process_resident_memory_bytes{job="provd-collector"}', "collector {{instance}}"),
             ),
             graph(
                 "CPU",
@@ -127,6 +168,10 @@ DATA = Board(
                 (
                     'rate(process_cpu_seconds_total{job="provd-gateway"}[$__rate_interval])',
                     "gateway {{instance}}",
+                ),
+                (
+                    'rate(process_cpu_seconds_total{job="provd-collector"}[$__rate_interval])',
+                    "collector {{instance}}",
                 ),
             ),
         ),

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import yaml
 
+from provider_daemon.collector import measures as collector
 from provider_daemon.gateway import measures as gateway
 from provider_daemon.metrics import catalog
 from provider_daemon.metrics.catalog import Family
@@ -14,7 +15,7 @@ from tools.metrics_reference import PROCESS
 
 FAMILIES: dict[str, Family] = {
     each.name: each
-    for module in (catalog, gateway, mover)
+    for module in (catalog, gateway, mover, collector)
     for each in vars(module).values()
     if isinstance(each, Family)
 }

@@ -23,6 +23,7 @@ UNSCALED = {
     "ProvdReconciliationStale": "the daemon compares once an hour",
     "ProvdMoverNotReady": "no data mover runs beside the observed daemon",
     "ProvdGatewayCertificateExpiring": "no gateway runs beside the observed daemon",
+    "ProvdCollectorCertificateExpiring": "no collector runs beside the observed daemon",
 }
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

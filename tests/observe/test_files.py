@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from provider_daemon.collector import measures as collector
 from provider_daemon.gateway import measures as gateway
 from provider_daemon.metrics.catalog import CATALOG
 from provider_daemon.mover import metrics as mover
@@ -113,7 +114,8 @@ def test_boards_are_what_the_code_prints() -> None:
 def test_boards_show_every_metric() -> None:
     """Each metric family is on a board or in an alert: an unused metric need not be exported."""
     read = {files.family(selector) for _, text in files.expressions() for selector in selectors(text)}
-    unseen = [each.name for each in (*CATALOG, *mover.FAMILIES, *gateway.FAMILIES) if each.name not in read]
+    exported = (*CATALOG, *mover.FAMILIES, *gateway.FAMILIES, *collector.FAMILIES)
+    unseen = [each.name for each in exported if each.name not in read]
     assert unseen == []
 
 
@@ -142,7 +144,7 @@ def test_mixin_is_the_plain_files() -> None:
     """
     program = """
       local mixin = (import 'deploy/mixin.libsonnet') + { _config+:: { docsUrl: 'https://docs/', provdSelector: 'job="hpc"',
-        gatewaySelector: 'job="api"', moverSelector: 'job="data"' } };
+        gatewaySelector: 'job="api"', moverSelector: 'job="data"', collectorSelector: 'job="nodes"' } };
       { alerts: mixin.prometheusAlerts, rules: mixin.prometheusRules, boards: mixin.grafanaDashboards }
     """  # noqa: E501
     made = json.loads(run("jsonnet", "-e", program))
@@ -152,7 +154,8 @@ def test_mixin_is_the_plain_files() -> None:
             "expr": rule["expr"]
             .replace('job="provd"', 'job="hpc"')
             .replace('job="provd-gateway"', 'job="api"')
-            .replace('job="provd-mover"', 'job="data"'),
+            .replace('job="provd-mover"', 'job="data"')
+            .replace('job="provd-collector"', 'job="nodes"'),
             "annotations": {**rule["annotations"], "runbook_url": url},
         }
         for rule, url in ((rule, f"https://docs/{rule['annotations']['runbook_url']}") for rule in alerts())
@@ -160,7 +163,8 @@ def test_mixin_is_the_plain_files() -> None:
     assert made["alerts"]["groups"][0]["rules"] == wanted
     assert made["rules"]["groups"][0]["rules"] == rules()
     shown = json.dumps(boards(), sort_keys=True)
-    for plain, configured in (("provd", "hpc"), ("provd-gateway", "api"), ("provd-mover", "data")):
+    jobs = {"provd": "hpc", "provd-gateway": "api", "provd-mover": "data", "provd-collector": "nodes"}
+    for plain, configured in jobs.items():
         shown = shown.replace(f'job=\\"{plain}\\"', f'job=\\"{configured}\\"')
     assert json.dumps(made["boards"], sort_keys=True) == shown
 

@@ -5,6 +5,7 @@ import urllib.error
 from dataclasses import dataclass, fields
 from typing import Any
 
+from provider_daemon.collector import measures as collector
 from provider_daemon.gateway import measures as gateway
 from provider_daemon.metrics.catalog import CATALOG, POOL_USERS, SSH_LOGIN_PROBLEM
 from provider_daemon.mover import metrics as mover
@@ -25,8 +26,10 @@ ALERTS = ("ALERTS", "ALERTS_FOR_STATE")
 FAULTS_ONLY = {SSH_LOGIN_PROBLEM.name}
 # Has no series at a site without a pool of Unix users, as here; tests/unit/metrics/test_collector.py has one.
 POOL_ONLY = {POOL_USERS.name}
-# Emitted by the gateway and the data mover, which do not run here; unit tests compare their pages with these.
-OTHERS = {each.name for each in (*gateway.FAMILIES, *mover.FAMILIES)} - {each.name for each in CATALOG}
+# Emitted by other processes, which do not run here; unit tests compare their pages with these.
+OTHERS = {each.name for each in (*gateway.FAMILIES, *mover.FAMILIES, *collector.FAMILIES)} - {
+    each.name for each in CATALOG
+}
 ELSEWHERE = FAULTS_ONLY | POOL_ONLY | OTHERS
 _TROUBLE = re.compile(r'provd_trouble\{what=~?"([a-z_|]+)"\}')
 
