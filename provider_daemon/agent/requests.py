@@ -83,4 +83,4 @@ def _auth(
     key: Ed25519PrivateKey, purpose: Purpose, node_id: str, cluster_id: str, moment: Moment, payload: bytes
 ) -> Auth:
     base = signature.base_text(purpose, Stamp(node_id, cluster_id, moment.timestamp, moment.nonce), payload)
-    return Auth(signature.sign(key, base), moment.nonce, moment.timestamp)
+    return Auth(signature.sign(key, base), moment.nonce, moment.timestamp, Scheme.PROVD)

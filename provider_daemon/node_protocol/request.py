@@ -17,12 +17,14 @@ HEARTBEAT_PATH = "/api/v1/hpc/nodes/{node_id}/heartbeat"
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """`timestamp`: seconds since the epoch. `nonce` and `signature`: base64."""
+    """`timestamp`: seconds since the epoch. `nonce` and `signature`: base64. A request without a scheme is
+    the published agent's.
+    """
 
     signature: str
     nonce: str
     timestamp: int
-    scheme: Scheme = Scheme.PUBLISHED
+    scheme: Scheme
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from provider_daemon.node_protocol import token as node_token
 from provider_daemon.node_protocol.answer import Answer, Neighbour, RequestError
 from provider_daemon.node_protocol.rejection import STATUS, Rejection
 from provider_daemon.node_protocol.request import REGISTER_PATH, Request
-from provider_daemon.node_protocol.signature import Purpose, Stamp
+from provider_daemon.node_protocol.signature import Purpose, Scheme, Stamp
 from provider_daemon.node_protocol.token import NodeToken
 from provider_daemon.nodes import reading
 from provider_daemon.nodes.command import SignedCommand
@@ -102,6 +102,8 @@ class FarCollector:
         base = signature.base_text(purpose, stamp, found.payload)
         if not signature.verify(key, base, found.auth.signature):
             self.errors.append("bad signature")
+        if found.auth.scheme is not Scheme.PROVD:
+            self.errors.append(f"scheme {found.auth.scheme}")
         if found.auth.nonce in self.nonces:
             self.errors.append("nonce used twice")
         self.nonces.add(found.auth.nonce)
