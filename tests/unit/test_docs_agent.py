@@ -1,7 +1,11 @@
 """docs/agent.md: every field, limit, code and vector of the node agents' protocol is the code's."""
 
 import base64
+import os
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
@@ -119,3 +123,37 @@ def test_constants() -> None:
     assert "at most 300 s old and at most 60 s ahead" in PAGE
     assert (answer.LEAST_SECONDS, answer.MOST_SECONDS) == (10, 120)
     assert "10 to 120 s" in PAGE
+
+
+PDSH = """
+import subprocess, sys
+_, _, _, hosts, *command = sys.argv[1:]
+for host in hosts.split(","):
+    subprocess.run([word.replace("%h", host) for word in command], check=True)
+"""
+PROGRAMS = {
+    "provd": '[ "$*" = "node token --for-all" ] && printf "n1 first.token\\nn2 second.token\\n"',
+    "pdsh": f"exec {sys.executable} -c '{PDSH}' \"$@\"",
+    "ssh": 'cat > "$OUT/$1"',
+    "sbatch": '{ host=${1#--nodelist=}; sed -n "s/^echo .\\(.*\\). > .*/\\1/p" > "$OUT/$host"; }',
+}
+
+
+@pytest.mark.parametrize("way", ["pdsh", "sbatch"])
+def test_the_roll_out_brings_each_node_its_own_token(way: str, tmp_path: Path) -> None:
+    """The page's commands run as written, with stand-ins for the programs that reach nodes."""
+    for name, script in PROGRAMS.items():
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        program.write_text(f"#!/bin/sh\n{script}\n")
+        program.chmod(0o755)
+    (tmp_path / "out").mkdir()
+    found = [block for block in blocks(PAGE, "sh") if "node-tokens" in block]
+    assert len(found) == 3
+    issue, bring = found[0], next(block for block in found[1:] if way in block)
+    text = (issue + bring).replace("/root/node-tokens", str(tmp_path / "tokens"))
+    env = {"PATH": f"{tmp_path}/bin:{os.environ['PATH']}", "OUT": str(tmp_path / "out")}
+    subprocess.run(["bash", "-euc", text], env=env, check=True)
+    brought = {path.name: path.read_text().strip() for path in (tmp_path / "out").iterdir()}
+    assert brought == {"n1": "first.token", "n2": "second.token"}
+    assert not (tmp_path / "tokens").exists()
