@@ -19,6 +19,7 @@ from tests.systemd.closed import Closed
 from tests.systemd.course import Course
 from tests.systemd.data_services import DataServices
 from tests.systemd.machine import Machine, Unbootable, booted
+from tests.systemd.node_services import NodeServices
 from tests.systemd.service import Service
 from tests.systemd.stage import built
 from tests.unit.docs import ROOT
@@ -45,16 +46,18 @@ async def play(tree: Path, wheel: Path) -> None:
             say(began, "install", await service.install(stage, wheel.read_bytes()))
             try:
                 data = DataServices(machine, service, stage)
-                await _play(Course(machine, service, stage), data, Closed(machine, service, stage))
+                nodes = NodeServices(machine, service)
+                await _play(Course(machine, service, stage), data, nodes, Closed(machine, service, stage))
             except Wrong:
                 await _leave_journal(machine)
                 raise
 
 
-async def _play(course: Course, data: DataServices, closed: Closed) -> None:
+async def _play(course: Course, data: DataServices, nodes: NodeServices, closed: Closed) -> None:
     for what, step in {
         **course.serving(),
         **data.steps(),
+        **nodes.steps(),
         **closed.steps(),
         **course.ending(),
         "the journal of it all": closed.journal,
@@ -64,7 +67,8 @@ async def _play(course: Course, data: DataServices, closed: Closed) -> None:
 
 
 async def _leave_journal(machine: Machine) -> None:
-    units = ("-u", "provd", "-u", "provd-gateway", "-u", "provd-mover")
+    names = ("provd", "provd-gateway", "provd-mover", "provd-collector", "provd-agent")
+    units = [word for name in names for word in ("-u", name)]
     told = await machine.run("journalctl", "--no-pager", *units, "-n", "40", "-o", "short-precise")
     print(f"the end of the journal:\n{told}", file=sys.stderr)
 
