@@ -26,7 +26,7 @@ def test_no_container_has_more_rights_than_it_needs(name: str) -> None:
     is left."""
     service = SERVICES[name]
     assert not {"privileged", "pid", "ipc", "devices", "userns_mode"} & set(service)
-    assert service.get("network_mode", "none") == "none"
+    assert re.fullmatch(r"none|service:c\d", service.get("network_mode", "none"))
     assert service["cap_drop"] == ["ALL"]
     assert set(service.get("cap_add", ())) <= {
         "CHOWN",
@@ -87,6 +87,9 @@ def test_secrets_are_seen_by_those_who_need_them() -> None:
     assert who("ssh-client") == {"secrets", "provd"}
     assert who("provider-keys") == {"accounts", "shop", "provd"}
     assert who("customer-keys") == {"accounts", "customer"}
+    assert who("tls") == {"accounts", "collector"}
+    assert who("ledger") == {"provd", "collector", "tokens"}
+    assert who("c1-agent") == {"tokens", "c1-agent"}
 
 
 def test_the_page_lists_the_containers() -> None:
