@@ -169,6 +169,8 @@ class Agent:
         if failed.answer is None:
             return wait
         code = failures.code_of(failed.answer)
+        if code == Rejection.UNKNOWN_NODE:
+            self._registrar.forgotten()
         if code == Rejection.STALE_SEQUENCE:
             self._file.advance_sequence(failed.answer.sequence_ack)
         return max(wait, failed.answer.next_heartbeat_seconds) if code == Rejection.RATE_LIMITED else wait

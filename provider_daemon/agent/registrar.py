@@ -109,6 +109,10 @@ class Registrar:
             self._introduced = True
         return node
 
+    def forgotten(self) -> None:
+        """The collector does not know the node: a published one keeps nodes in memory alone."""
+        self._introduced = False
+
     def _send(self, node: Registered, text: str, present: Present) -> None:
         key = self._identity.key
         document = registration.document(

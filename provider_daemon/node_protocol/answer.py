@@ -49,12 +49,14 @@ def encode(answer: Answer) -> bytes:
 def read(data: bytes) -> Answer:
     """Parses an answer. Fields of later versions are ignored, and what is missing has its default.
 
-    Raises Unreadable if it is no answer. The interval is kept within LEAST_SECONDS and MOST_SECONDS.
+    The interval is kept within LEAST_SECONDS and MOST_SECONDS. The published daemon's time, which is text, is
+    read as 0. Raises Unreadable if it is no answer.
     """
     try:
         found: dict[str, Any] = json.loads(data)
         accepted, seconds = found["accepted"], found.get("next_heartbeat_seconds", DEFAULT_SECONDS)
-        numbers = (found.get("sequence_ack", 0), found.get("timestamp", 0), seconds)
+        clock = found.get("timestamp", 0)
+        numbers = (found.get("sequence_ack", 0), 0 if type(clock) is str else clock, seconds)
         if type(accepted) is not bool or not all(type(each) is int for each in numbers):
             raise TypeError("a field has the wrong type")
         return Answer(
