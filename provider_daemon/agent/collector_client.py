@@ -23,7 +23,10 @@ class Reply:
 
 
 class CollectorClient:
-    """Redirects are not followed, and the environment's proxies not used."""
+    """Redirects are not followed, and the environment's proxies not used.
+
+    `round_trip_us`: the kernel's estimate at the last request, in microseconds.
+    """
 
     def __init__(self, url: str, ca_file: str, user_agent: str, *, plain: bool = False) -> None:
         """`ca_file`: empty for the system's authorities. `plain`: http is allowed beyond this host.
@@ -37,6 +40,7 @@ class CollectorClient:
             raise ConfigError([f"collector URL {url}: plain http is only for this host; use https"])
         self._user_agent = user_agent
         self._path = parts.path.rstrip("/")
+        self.round_trip_us = 0
         if parts.scheme == "https":
             self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
                 parts.hostname, parts.port, timeout=SECONDS, context=_context(ca_file)
@@ -60,20 +64,15 @@ class CollectorClient:
             self.close()
             raise Transient(_why(error)) from None
 
-    def round_trip_us(self) -> int:
-        """Returns the kernel's estimate of the round-trip time in microseconds, 0 without a connection."""
-        try:
-            found = self._connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RTT.stop)
-        except (AttributeError, OSError):
-            return 0
-        return int.from_bytes(found[RTT], sys.byteorder)
-
     def close(self) -> None:
         self._connection.close()
 
     def _post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         common = {"Content-Type": "application/json", "User-Agent": self._user_agent}
         self._connection.request("POST", self._path + path, body, common | headers)
+        # The collector may close the connection with its answer.
+        info = self._connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RTT.stop)
+        self.round_trip_us = int.from_bytes(info[RTT], sys.byteorder)
         response = self._connection.getresponse()
         data = response.read(MAX_ANSWER + 1)
         if len(data) > MAX_ANSWER:

@@ -32,7 +32,7 @@ class Exchange:
         try:
             client = self._connected(node.collector_url)
             answer = _answer(client.post(path, body, headers))
-            self.round_trip_us = client.round_trip_us() or self.round_trip_us
+            self.round_trip_us = client.round_trip_us
         except (Transient, Unreadable) as error:
             self._disconnect()
             raise Failed(f"{what}_failed", str(error)) from None

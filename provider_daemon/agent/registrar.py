@@ -1,12 +1,12 @@
 """Registers the node: once with each token, or after each start in the published protocol."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provider_daemon.agent import files, registration, requests, state
+from provider_daemon.agent import files, registration, requests
 from provider_daemon.agent.config import AgentSettings
 from provider_daemon.agent.exchange import Exchange
 from provider_daemon.agent.failures import NEW_TOKEN, Failed
@@ -97,7 +97,7 @@ class Registrar:
             raise Failed("token_unusable", str(error), "the agent reads the file again") from None
         self._send(node, text, present)
         # A crash before this line is repaired by the next start: the collector accepts the same key again.
-        self._file.change(state.registered(self._file.current, node))
+        self._file.change(replace(self._file.current, registered=node))
         self._delete_token()
         return node
 
@@ -124,7 +124,8 @@ class Registrar:
             present.description,
         )
         body = requests.registration_body(key, document, present.moment, text)
-        self._exchange.post(node, REGISTER_PATH, body, "registration")
+        answer = self._exchange.post(node, REGISTER_PATH, body, "registration")
+        self._file.advance_sequence(answer.sequence_ack)
         self._journal.info(
             "node_registered", node=node.node_id, cluster=node.cluster_id, collector=node.collector_url
         )

@@ -60,11 +60,6 @@ class State:
     results: tuple[Result, ...] = ()
 
 
-def registered(state: State, registration: Registered) -> State:
-    """A new registration makes commands of an earlier one invalid, so their sequence may start again."""
-    return replace(state, registered=registration, command_sequence=0)
-
-
 def begin(state: State, command_id: str, sequence: int) -> State:
     return replace(state, command_sequence=sequence, executing=command_id)
 

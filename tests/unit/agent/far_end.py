@@ -98,6 +98,7 @@ class FarCollector:
 
     def _check(self, found: Request, purpose: Purpose, key: str, node_id: str) -> None:
         assert found.auth is not None
+        assert found.auth.scheme is Scheme.PROVD
         stamp = Stamp(node_id, CLUSTER, found.auth.timestamp, found.auth.nonce)
         base = signature.base_text(purpose, stamp, found.payload)
         if not signature.verify(key, base, found.auth.signature):

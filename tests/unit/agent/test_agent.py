@@ -182,16 +182,18 @@ def test_an_agent_without_a_token_waits_for_one(
 
 
 def test_a_new_token_registers_a_registered_node_again(place: Place, far: FarCollector) -> None:
-    """It is used once; a refused one does not stop the heartbeats, nor does one that could not be deleted."""
+    """It is used once, also if its file is there again. One that is refused does not stop the heartbeats."""
     place.write_token(token(far.url))
     agent = place.agent()
     agent.turn()
     place.write_token(token(far.url, nonce="11" * 32))
     assert [agent.turn(), agent.turn()] == [30, 30]
     place.write_token(token(far.url, nonce="11" * 32))
+    agent.turn()
+    assert not place.token.exists()
     place.write_token("nonsense")
     assert agent.turn() == 30
-    assert (len(far.registrations), len(far.heartbeats)) == (2, 4)
+    assert (len(far.registrations), len(far.heartbeats)) == (2, 5)
 
 
 def test_a_change_is_reported_sooner(place: Place, far: FarCollector) -> None:

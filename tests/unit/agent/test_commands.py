@@ -17,7 +17,7 @@ from provider_daemon.node_protocol.command import NodeCommand
 from provider_daemon.nodes.command import CommandKind, CommandResult, SignedCommand
 from provider_daemon.nodes.report import Acknowledgement, HealthStatus
 from tests.unit.agent.far_end import CLUSTER, HOST, NODE, NOW, SIGNER, FarCollector, collector, token
-from tests.unit.agent.place import Place
+from tests.unit.agent.place import SAMPLE, Place
 
 DRAIN = NodeCommand("CMD-5", CLUSTER, NODE, 5, CommandKind.DRAIN, NOW - 5, NOW + 300, {"reason": "fan"})
 DONE, FAILED = CommandResult.DONE, CommandResult.FAILED
@@ -79,6 +79,16 @@ def test_a_drain_is_reported_and_undone(place: Place, far: FarCollector) -> None
     assert (acknowledged(far), reported(far)) == ((), HealthStatus.DRAINING)
     agent.turn()
     assert (acknowledged(far), reported(far)) == ((("CMD-6", DONE),), HealthStatus.HEALTHY)
+
+
+def test_a_drained_node_that_is_sick_is_reported_as_sick(place: Place, far: FarCollector) -> None:
+    """It is not well when the operator resumes it."""
+    agent, far.commands = place.agent(), (signed(),)
+    sick = replace(SAMPLE.health, status=HealthStatus.UNHEALTHY)
+    place.source.current = replace(SAMPLE, health=sick)
+    agent.turn()
+    agent.turn()
+    assert reported(far) is HealthStatus.UNHEALTHY
 
 
 @pytest.mark.parametrize(
@@ -179,20 +189,6 @@ def test_a_command_whose_start_cannot_be_stored_is_not_executed(
     far.commands = (signed(),)
     agent.turn()
     assert not executed
-
-
-def test_a_new_registration_accepts_a_sequence_that_starts_again(place: Place, far: FarCollector) -> None:
-    """The provider's ledger may be new. Commands from before the registration stay invalid."""
-    agent, far.commands = place.agent(), (signed(),)
-    agent.turn()
-    place.write_token(token(far.url, issued_at=NOW, nonce="22" * 32))
-    far.commands = (
-        signed(command_id="CMD-1", sequence=1, issued_at=NOW),
-        signed(command_id="CMD-9", sequence=9),
-    )
-    agent.turn()
-    agent.turn()
-    assert acknowledged(far)[-2:] == (("CMD-1", DONE), ("CMD-9", CommandResult.INVALID))
 
 
 def test_a_diagnostic_returns_what_the_agent_sees(place: Place, far: FarCollector) -> None:
