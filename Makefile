@@ -55,6 +55,10 @@ sampling: .venv/.ready ## Measure what a sample of the node agent costs on this 
 flood: .venv/.ready ## Measure how long 100,000 jobs (JOBS=number) of one customer delay the first job of another
 	@.venv/bin/python -m tests.load.flood $(if $(JOBS),--jobs $(JOBS))
 
+.PHONY: agents
+agents: .venv/.ready ## Measure one collector with 5,000 simulated node agents (AGENTS=number) for ten minutes (MINUTES=number), then attack it
+	@.venv/bin/python -m tests.load.agents $(if $(AGENTS),--agents $(AGENTS)) $(if $(MINUTES),--minutes $(MINUTES))
+
 crash: slurm ## Kill the daemon at random moments (KILLS=200) and compare the result with an undisturbed run
 	@.venv/bin/python -m tests.crash.run $(if $(KILLS),--kills $(KILLS))
 
