@@ -31,7 +31,7 @@ TITLES = {
     "slurm": "SLURM",
     "users": "Unix users of customers",
     "market": "The cluster on chain",
-    "data": "Gateway and data mover",
+    "data": "Gateway, data mover and collector",
 }
 
 

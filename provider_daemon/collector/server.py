@@ -20,7 +20,7 @@ from provider_daemon.collector.app import BODY_BYTES, Parts, build_app
 from provider_daemon.collector.commits import Commits
 from provider_daemon.collector.directory import REFRESH_SECONDS, Directory
 from provider_daemon.collector.measures import Measures, NodeCollector
-from provider_daemon.collector.service import CollectorService, is_silent
+from provider_daemon.collector.service import CollectorService
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.model import Config
 from provider_daemon.errors import ConfigError
@@ -31,6 +31,7 @@ from provider_daemon.metrics.gate import Gate, GateLimits
 from provider_daemon.metrics.server import health_app
 from provider_daemon.metrics.server import serve as serve_metrics
 from provider_daemon.nodes.allowed import NodeDirectory
+from provider_daemon.nodes.condition import is_silent
 from provider_daemon.ongoing import OngoingProblems
 
 log = structlog.get_logger("provd.collector")

@@ -30,7 +30,6 @@ log = structlog.get_logger("provd.collector")
 
 REQUESTS_PER_MINUTE = 20  # that are accepted of one node
 FAILED_REGISTRATIONS_PER_MINUTE = 60  # of one address
-SILENT_SECONDS, SILENT_INTERVALS = 120, 4  # the longer of both without a heartbeat makes an agent silent
 
 
 class CollectorService:
@@ -106,7 +105,6 @@ class CollectorService:
             await self._agents.register(agent, wanted, nonce, now + OLDEST_SECONDS + 60)
         except Transient as error:
             raise Rejected(Rejection.UNAVAILABLE, str(error)) from None
-        self._directory.set_registered(self._agents.known)
         self._record(Action.AGENT_REGISTERED, node.node_id, f"key {agent.public_key}")
         log.info("agent_registered", node=node.node_id, key=agent.public_key, version=wanted.agent_version)
         return Answer(True, agent.sequence, int(now), self._section.heartbeat_seconds)
@@ -182,10 +180,6 @@ class CollectorService:
 
     def _record(self, action: Action, node_id: str, detail: str) -> None:
         self._recorder.record([self._recorder.deed(action, thing=node_id, detail=detail)], self._clock.now())
-
-
-def is_silent(agent: KnownAgent, now: float) -> bool:
-    return now - agent.seen_at > max(SILENT_SECONDS, SILENT_INTERVALS * agent.interval)
 
 
 def _outdated(known: KnownAgent, node: AllowedNode) -> bool:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from provider_daemon.doctor.facts import DataFacts, GatewayFacts, MoverFacts
+from provider_daemon.doctor.facts import Certificate, DataFacts, GatewayFacts, MoverFacts
 from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, skipped, warn
 
 DAYS = 14
@@ -30,20 +30,24 @@ def _mover(data: DataFacts) -> MoverFacts:
 def certificate(data: DataFacts) -> Finding:
     """The gateway's TLS certificate can be read, fits its key, and is valid for another 14 days."""
     gateway = _gateway(data)
-    found = gateway.certificate
+    return judged_certificate("gateway", gateway.certificate, gateway.now)
+
+
+def judged_certificate(section: str, found: Certificate | Unknown | None, now: float) -> Finding:
+    """`section`: of the process that serves with the certificate."""
     if found is None:
         return ok("no TLS certificate is configured: a reverse proxy must provide HTTPS")
     if isinstance(found, Unknown):
-        return fail(found.why, "correct gateway.certificate and gateway.key, or the modes of the files")
+        return fail(found.why, f"correct {section}.certificate and {section}.key, or the modes of the files")
     if found.fits is False:
-        return fail("gateway.key is not the key of gateway.certificate", "replace both files together")
+        return fail(f"{section}.key is not the key of {section}.certificate", "replace both files together")
     day = datetime.fromtimestamp(found.expires, UTC).strftime("%Y-%m-%d")
-    seen = f"valid until {day}" + ("" if found.fits else "; only the gateway's user can read the key")
-    if found.expires <= gateway.now:
+    seen = f"valid until {day}" + ("" if found.fits else f"; only the {section}'s user can read the key")
+    if found.expires <= now:
         return fail(
-            f"expired on {day}", "renew the certificate; the gateway reads the files again within a minute"
+            f"expired on {day}", f"renew the certificate; the {section} reads the files again within a minute"
         )
-    return ok(seen) if found.expires - gateway.now > DAYS * 86400 else warn(seen, "renew the certificate")
+    return ok(seen) if found.expires - now > DAYS * 86400 else warn(seen, "renew the certificate")
 
 
 def answers(data: DataFacts) -> Finding:

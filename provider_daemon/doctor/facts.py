@@ -224,7 +224,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """`fits` is whether the key is that of the certificate, None if only the gateway's user can read it."""
+    """`fits` is whether the key is that of the certificate, None if only the process's user can read it."""
 
     expires: float
     fits: bool | None
@@ -263,11 +263,29 @@ class MoverFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CollectorFacts:
+    """`certificate` is None without TLS. `answer` is None if the collector answers at `url`.
+
+    `problems` are the dependencies that it cannot use. `agents` is (how many are registered, the node ids of
+    the silent ones). `directory` is (mode bits, free bytes) of the directory of its database.
+    """
+
+    url: str
+    now: float
+    certificate: Certificate | Unknown | None
+    answer: Unknown | None
+    problems: tuple[str, ...] | Unknown
+    agents: tuple[int, tuple[str, ...]] | Unknown
+    directory: tuple[int, int] | Unknown
+
+
+@dataclass(frozen=True, slots=True)
 class DataFacts:
     """None for a process whose section is not in the configuration."""
 
     gateway: GatewayFacts | None
     mover: MoverFacts | None
+    collector: CollectorFacts | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,27 +1,27 @@
-"""Gathers the facts about the gateway and the data mover."""
+"""Gathers the facts about the gateway, the data mover and the collector."""
 
 import asyncio
 import contextlib
 import ipaddress
 import os
 import shutil
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from email.utils import parsedate_to_datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import aiohttp
-from cryptography import x509
 
 from provider_daemon.config.model import ClusterConfig, Config, DataConfig, GatewayConfig
+from provider_daemon.doctor import gather_collector
 from provider_daemon.doctor.deadline import Deadline
-from provider_daemon.doctor.facts import Certificate, DataFacts, GatewayFacts, MoverFacts
+from provider_daemon.doctor.facts import DataFacts, GatewayFacts, MoverFacts
 from provider_daemon.doctor.finding import Unknown
+from provider_daemon.doctor.gather_certificate import certificate
+from provider_daemon.doctor.gather_http import problems, translated
 from provider_daemon.doctor.gather_site import Way
-from provider_daemon.errors import Refused, Transient
-from provider_daemon.listener.certificates import new_context
+from provider_daemon.errors import Refused
 from provider_daemon.mover import unpack
 from provider_daemon.ports import Clock
 from provider_daemon.site_files.files import SiteFiles
@@ -32,7 +32,6 @@ from provider_daemon.transfers.file import FILE
 T = TypeVar("T")
 
 DIRECTORIES = (".provd-inputs", ".provd-cache")
-BODY_BYTES = 65536
 
 
 async def gather(
@@ -41,11 +40,14 @@ async def gather(
     """`ways`: cluster name -> (work_root, the connection to its site)."""
     timeout = aiohttp.ClientTimeout(total=8)
     async with aiohttp.ClientSession(timeout=timeout) as session:
-        gateway, mover = await asyncio.gather(
+        gateway, mover, collector = await asyncio.gather(
             _gateway(config, config.gateway, session, looker, clock) if config.gateway else _nothing(),
             _mover(config, config.data, ways, session, looker, clock) if config.data else _nothing(),
+            gather_collector.gather(config, config.collector, session, looker, clock)
+            if config.collector
+            else _nothing(),
         )
-    return DataFacts(gateway, mover)
+    return DataFacts(gateway, mover, collector)
 
 
 async def _nothing() -> None:
@@ -59,29 +61,10 @@ async def _gateway(
         url=section.url,
         chain_id=config.chain.id,
         now=clock.now(),
-        certificate=await asyncio.to_thread(certificate, section),
-        info=await looker(lambda: _translated(lambda: _info(session, section.url, clock))),
+        certificate=await asyncio.to_thread(certificate, section.certificate, section.key),
+        info=await looker(lambda: translated(lambda: _info(session, section.url, clock))),
         uploads=_directory(section.uploads),
     )
-
-
-def certificate(section: GatewayConfig) -> Certificate | Unknown | None:
-    if not section.certificate:
-        return None
-    try:
-        found = x509.load_pem_x509_certificates(Path(section.certificate).read_bytes())[0]
-    except (OSError, ValueError) as error:
-        return Unknown(f"{section.certificate}: {error}")
-    fits: bool | None = True
-    try:
-        new_context().load_cert_chain(section.certificate, section.key)
-    except ssl.SSLError:
-        fits = False
-    except PermissionError:
-        fits = None
-    except (OSError, ValueError) as error:
-        return Unknown(f"{section.key}: {error}")
-    return Certificate(found.not_valid_after_utc.timestamp(), fits)
 
 
 def _directory(path: str) -> tuple[int, int] | Unknown:
@@ -102,14 +85,6 @@ async def _info(session: aiohttp.ClientSession, url: str, clock: Clock) -> tuple
         return str(found["chain_id"]), said - after if abs(said - after) > 1 else 0.0
 
 
-async def _translated(question: Callable[[], Awaitable[T]]) -> T:
-    """Raises Transient for whatever goes wrong with an HTTP request or its answer."""
-    try:
-        return await question()
-    except (aiohttp.ClientError, OSError, ValueError, KeyError, TypeError) as error:
-        raise Transient(str(error) or type(error).__name__) from None
-
-
 # --- the data mover ---
 
 
@@ -124,9 +99,9 @@ async def _mover(
     clusters = {cluster.name: cluster for cluster in config.clusters}
     keys = _keys(config)
     urls = [*data.ipfs_gateways, *data.s3_endpoints.values()]
-    transfers, problems, sites, remote, private = await asyncio.gather(
+    transfers, failing, sites, remote, private = await asyncio.gather(
         looker(lambda: asyncio.to_thread(_transfers, Path(data.path))),
-        looker(lambda: _translated(lambda: _problems(session, data.metrics_listen))),
+        looker(lambda: translated(lambda: problems(session, data.metrics_listen))),
         asyncio.gather(
             *(_site(clusters[name], root, way, keys, looker, clock) for name, (root, way) in ways.items())
         ),
@@ -135,7 +110,7 @@ async def _mover(
     )
     return MoverFacts(
         transfers=transfers,
-        problems=problems,
+        problems=failing,
         sites=dict(zip(ways, sites, strict=True)),
         remote={
             url: found.why if isinstance(found, Unknown) else ""
@@ -149,13 +124,6 @@ async def _mover(
 def _transfers(path: Path) -> str:
     (count,) = FILE.read(path, lambda connection: connection.execute("SELECT count(*) FROM jobs").fetchone())
     return f"schema {FILE.version}, {count} jobs"
-
-
-async def _problems(session: aiohttp.ClientSession, listen: str) -> tuple[str, ...]:
-    """Returns the lines of /readyz, none if the mover is ready."""
-    async with session.get(f"http://{listen}/readyz") as answer:
-        text = (await answer.content.read(BODY_BYTES)).decode(errors="replace")
-        return () if answer.status == 200 else tuple(text.splitlines()) or (f"HTTP status {answer.status}",)
 
 
 def _keys(config: Config) -> list[str]:
@@ -209,7 +177,7 @@ async def _reach(session: aiohttp.ClientSession, url: str) -> None:
         async with session.get(url, allow_redirects=False):
             pass
 
-    await _translated(ask)
+    await translated(ask)
 
 
 async def _is_private(host: str) -> bool:

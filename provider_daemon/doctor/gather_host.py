@@ -33,6 +33,8 @@ def _listens(config: Config) -> dict[str, str]:
         found["gateway.metrics_listen"] = config.gateway.metrics_listen
     if config.data:
         found["data.metrics_listen"] = config.data.metrics_listen
+    if config.collector:
+        found["collector.metrics_listen"] = config.collector.metrics_listen
     return found
 
 

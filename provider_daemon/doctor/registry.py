@@ -7,6 +7,7 @@ from typing import Any
 from provider_daemon.doctor import (
     audit_checks,
     chain_checks,
+    collector_checks,
     data_checks,
     host_checks,
     key_checks,
@@ -174,6 +175,11 @@ CHECKS: tuple[Check, ...] = (
             "data-remote": data_checks.remote,
             "data-images": data_checks.images,
             "data-allowed-hosts": data_checks.allowed_hosts,
+            "data-collector-certificate": collector_checks.certificate,
+            "data-collector": collector_checks.answers,
+            "data-collector-ready": collector_checks.ready,
+            "data-collector-path": collector_checks.directory,
+            "data-agents": collector_checks.agents,
         },
     ),
 )

@@ -7,6 +7,7 @@ a gap. The silence of an agent neither holds a node nor releases it (docs/agent.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from typing import Protocol
 
 from provider_daemon.nodes.facts import AgentFacts
 from provider_daemon.nodes.hold import HoldSource, NodeHold
@@ -58,7 +59,17 @@ class FailedGpus:
 NO_GPUS = FailedGpus()
 
 
-def is_silent(agent: AgentFacts, now: float) -> bool:
+class LastHeard(Protocol):
+    """When an agent was last heard, and after how many seconds it was asked to report again."""
+
+    @property
+    def seen_at(self) -> float: ...
+
+    @property
+    def interval(self) -> int: ...
+
+
+def is_silent(agent: LastHeard, now: float) -> bool:
     """Whether the agent's last heartbeat is too old. One from the future is, too: a clock was set back."""
     return abs(now - agent.seen_at) > max(SILENT_SECONDS, SILENT_INTERVALS * agent.interval)
 

@@ -42,7 +42,7 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         "SLURM (alpha)",
         "Unix users of customers (alpha)",
         "The cluster on chain (alpha)",
-        "Gateway and data mover",
+        "Gateway, data mover and collector",
     ]
     assert "  ok      slurm-min-job-age         MinJobAge is 300 s" in lines
     assert lines[-1].startswith(f"{len(CHECKS)} checks: {len(CHECKS)} ok; ")

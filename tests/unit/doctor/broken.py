@@ -23,6 +23,7 @@ from tests.unit.doctor.healthy import (
     both_endpoints,
     chain,
     cluster,
+    collector,
     endpoint,
     gateway,
     host,
@@ -352,4 +353,22 @@ BROKEN: dict[str, list[tuple[CheckOutcome, Scene]]] = {
     "data-remote": [(WARN, mover(remote={"https://ipfs.example.org": "connection refused"}))],
     "data-images": [(FAIL, mover(tools={"umoci": False, "tar": True}))],
     "data-allowed-hosts": [(WARN, mover(private=("s3.site.example",)))],
+    "data-collector-certificate": [
+        (FAIL, collector(certificate=Certificate(NOW + 90 * 86400, False))),
+        (WARN, collector(certificate=Certificate(NOW + 14 * 86400, None))),
+    ],
+    "data-collector": [(WARN, collector(answer=Unknown("connection refused")))],
+    "data-collector-ready": [
+        (FAIL, collector(problems=("ledger: it cannot be read",))),
+        (FAIL, collector(problems=Unknown("connection refused"))),
+    ],
+    "data-collector-path": [
+        (FAIL, collector(directory=(0o40755, 10**12))),
+        (FAIL, collector(directory=Unknown("/var/lib/provd-collector: No such file or directory"))),
+        (WARN, collector(directory=(0o40750, 10**8))),
+    ],
+    "data-agents": [
+        (FAIL, collector(agents=Unknown("the collector's database does not exist"))),
+        (WARN, collector(agents=(9, tuple(f"alpha.c{number}" for number in range(6))))),
+    ],
 }

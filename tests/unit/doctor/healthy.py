@@ -10,6 +10,7 @@ from provider_daemon.config.model import parse
 from provider_daemon.doctor.facts import (
     Certificate,
     ChainFacts,
+    CollectorFacts,
     ControlFacts,
     DataFacts,
     GatewayFacts,
@@ -203,7 +204,16 @@ GATEWAY = GatewayFacts(
 MOVER = MoverFacts(
     "schema 1, 3 jobs", (), {"alpha": 10**12}, {"https://ipfs.example.org": ""}, (), {"umoci": True}
 )
-SCENE = Scene(HOST, LEDGER, CHAIN, (KEY,), (SITE,), DataFacts(GATEWAY, MOVER))
+COLLECTOR = CollectorFacts(
+    "https://provd.example.org:8444",
+    NOW,
+    Certificate(NOW + 90 * 86400, True),
+    None,
+    (),
+    (3, ()),
+    (0o40750, 10**12),
+)
+SCENE = Scene(HOST, LEDGER, CHAIN, (KEY,), (SITE,), DataFacts(GATEWAY, MOVER, COLLECTOR))
 
 
 def slurm(**changes: Any) -> Scene:
@@ -274,11 +284,15 @@ def ledger(**changes: Any) -> Scene:
 
 
 def gateway(**changes: Any) -> Scene:
-    return replace(SCENE, data=DataFacts(replace(GATEWAY, **changes), MOVER))
+    return replace(SCENE, data=DataFacts(replace(GATEWAY, **changes), MOVER, COLLECTOR))
 
 
 def mover(**changes: Any) -> Scene:
-    return replace(SCENE, data=DataFacts(GATEWAY, replace(MOVER, **changes)))
+    return replace(SCENE, data=DataFacts(GATEWAY, replace(MOVER, **changes), COLLECTOR))
+
+
+def collector(**changes: Any) -> Scene:
+    return replace(SCENE, data=DataFacts(GATEWAY, MOVER, replace(COLLECTOR, **changes)))
 
 
 def host(**changes: Any) -> Scene:

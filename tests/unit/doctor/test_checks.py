@@ -79,13 +79,13 @@ def test_without_systemd() -> None:
     assert finding(scene, "host-watchdog") == Finding(CheckOutcome.SKIPPED, "this host does not run systemd")
 
 
-def test_without_gateway_and_mover() -> None:
-    """Neither is required: every check of theirs is skipped, with the section that is missing."""
-    scene = replace(SCENE, data=DataFacts(None, None))
+def test_without_the_other_processes() -> None:
+    """None is required: every check of theirs is skipped, with the section that is missing."""
+    scene = replace(SCENE, data=DataFacts(None, None, None))
     assert red(scene) == {}
     found = [row.finding for row in examine(scene) if row.check.section == "data"]
     assert {each.outcome for each in found} == {CheckOutcome.SKIPPED}
-    assert {each.seen.split()[-1] for each in found} == {"[gateway]", "[data]"}
+    assert {each.seen.split()[-1] for each in found} == {"[gateway]", "[data]", "[collector]"}
 
 
 def test_without_ssh() -> None:

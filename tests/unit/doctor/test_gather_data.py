@@ -1,9 +1,10 @@
-"""The gateway and the data mover, asked at the far ends of their wires."""
+"""The gateway, the data mover and the collector, asked at the far ends of their wires."""
 
 import datetime
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,12 +14,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.model import ClusterConfig, Config, DataConfig, GatewayConfig
-from provider_daemon.doctor import gather_data
+from provider_daemon.doctor import gather_certificate, gather_data
 from provider_daemon.doctor.deadline import Deadline
-from provider_daemon.doctor.facts import Certificate, DataFacts
+from provider_daemon.doctor.facts import Certificate, CollectorFacts, DataFacts
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_site import Way
+from provider_daemon.node_store.rows import KnownAgent, Registered
+from provider_daemon.node_store.writer import NodeStoreWriter
+from provider_daemon.nodes.report import Capacity, Health, HealthStatus, Registration
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.connect import SiteTransport
 from provider_daemon.slurm.local import LocalTransport
@@ -35,7 +40,7 @@ DATE = "Wed, 18 Nov 2026 06:26:45 GMT"
 async def served(
     status: int = 200, lines: str = "ready\n", chain_id: str = "virtengine-1"
 ) -> AsyncIterator[str]:
-    """A server that is gateway, mover and IPFS gateway at once; yields host:port."""
+    """A server that is gateway, mover, collector and IPFS gateway at once; yields host:port."""
 
     async def info(_: web.Request) -> web.Response:
         return web.json_response({"chain_id": chain_id}, headers={"Date": DATE})
@@ -46,6 +51,7 @@ async def served(
     app = web.Application()
     app.router.add_get("/v1/info", info)
     app.router.add_get("/readyz", readyz)
+    app.router.add_get("/health", info)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -140,8 +146,41 @@ async def test_a_mover_in_trouble(tmp_path: Path) -> None:
     assert facts.mover.problems == ("data:alpha: no ledger", "storage:alpha: stuck")
 
 
-async def test_neither() -> None:
-    assert await gather_data.gather(CONFIG, {}, Deadline(1), FakeClock(time=NOW)) == DataFacts(None, None)
+async def test_none() -> None:
+    found = await gather_data.gather(CONFIG, {}, Deadline(1), FakeClock(time=NOW))
+    assert found == DataFacts(None, None, None)
+
+
+async def test_the_collector(tmp_path: Path) -> None:
+    """Whether it answers and works, and which agents are silent."""
+    beat = KnownAgent("alpha.c1", "HPC-1", "key", "", NOW - 500, NOW - 500, 30)
+    wanted = Registration(
+        "alpha.c1", "HPC-1", "ve1p", "key", "c1", "", "1", Capacity(), Health(HealthStatus.HEALTHY)
+    )
+    writer = NodeStoreWriter.open(tmp_path / "agents.sqlite")
+    heard = replace(beat, node_id="alpha.c2", seen_at=NOW - 100)
+    writer.apply([Registered(beat, wanted, "", 0), Registered(heard, replace(wanted, hostname="c2"), "", 0)])
+    writer.close()
+    async with served(503, "ledger: it cannot be read\n") as address:
+        facts = await collector_found(tmp_path, address)
+    assert facts.answer is None
+    assert facts.problems == ("ledger: it cannot be read",)
+    assert facts.agents == (2, ("alpha.c1",))
+    assert facts.directory == (tmp_path.stat().st_mode, facts.directory[1])  # type: ignore[index]
+    gone = await collector_found(tmp_path / "none", address)
+    assert all(
+        isinstance(each, Unknown) for each in (gone.answer, gone.problems, gone.agents, gone.directory)
+    )
+
+
+async def collector_found(directory: Path, address: str) -> CollectorFacts:
+    section = CollectorConfig(
+        url=f"http://{address}", metrics_listen=address, path=str(directory / "agents.sqlite")
+    )
+    config = CONFIG.model_copy(update={"collector": section})
+    facts = (await gather_data.gather(config, {}, Deadline(20), FakeClock(time=NOW))).collector
+    assert facts is not None
+    return facts
 
 
 def pair(directory: Path, name: str) -> tuple[str, str]:
@@ -166,7 +205,7 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (certificate, key), (_, another) = pair(tmp_path, "a"), pair(tmp_path, "b")
 
     def read(secret: str, public: str = certificate) -> Certificate | Unknown | None:
-        return gather_data.certificate(GatewayConfig(url="https://a", certificate=public, key=secret))
+        return gather_certificate.certificate(public, secret)
 
     assert read(key) == Certificate(NOW + 86400, True)
     assert read(another) == Certificate(NOW + 86400, False)
@@ -176,5 +215,5 @@ def test_certificates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def load_cert_chain(self, *_: str) -> None:
             raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(gather_data, "new_context", Forbidden)
+    monkeypatch.setattr(gather_certificate, "new_context", Forbidden)
     assert read(key) == Certificate(NOW + 86400, None)
