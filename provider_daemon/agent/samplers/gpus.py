@@ -67,17 +67,19 @@ class GpuSampler:
         return tuple(found[:MAX_GPUS])
 
     def _sample(self, tool: GpuTool, seen: dict[str, Gpu], expected: Sequence[str], now: float) -> list[Gpu]:
-        """Returns the GPUs of one vendor: those that answer, and then those that should."""
+        """Returns the GPUs of one vendor by index: those that answer, and those that should."""
         present = list(dict.fromkeys([*expected, *seen]))
         answers, reasons = _read(tool, present, now)
         found = {address: _identified(gpu, seen.get(address)) for address, gpu in answers.items()}
         seen.update(found)
-        gpus = sorted(found.values(), key=lambda gpu: gpu.index)
+        if not all(map(pci.is_address, seen)):  # known by number: which of those on the bus is unknown
+            present = [address for address in seen if not pci.is_address(address)]
+        gpus = list(found.values())
         for address in present:
             if address not in found:
                 reason = reasons.get(address, f"{tool.program} does not list it")
                 gpus.append(_silent(tool, address, seen.get(address), gpus, reason))
-        return gpus
+        return sorted(gpus, key=lambda gpu: gpu.index)
 
 
 def _read(tool: GpuTool, present: Sequence[str], now: float) -> tuple[Mapping[str, Gpu], Mapping[str, str]]:
@@ -95,6 +97,9 @@ def _read(tool: GpuTool, present: Sequence[str], now: float) -> tuple[Mapping[st
     for address in present:
         try:
             found.update(tool.read(now, address))
+        except Transient as error:  # it would hang again for each of the others
+            waiting = (each for each in present if each not in found and each not in reasons)
+            return found, reasons | dict.fromkeys(waiting, str(error))
         except (OSError, ProvdError) as error:
             reasons[address] = str(error)
     return found, reasons

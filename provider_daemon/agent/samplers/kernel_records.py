@@ -9,7 +9,7 @@ _RECORD = re.compile(r"(\d{1,9}),\d+,(\d{1,18}),[^;]*;(.*)")
 _XID = re.compile(r"NVRM: Xid \((?:PCI:)?([0-9A-Fa-f]+:[0-9A-Fa-f]+:[0-9A-Fa-f]+)(?:\.\d)?\): (\d{1,6})(.*)")
 _RECOVERY = re.compile(r" to 0x([0-9A-Fa-f]{1,8})")
 _LOADED = re.compile(r"NVRM: loading NVIDIA ")
-_LEVELS = 8
+_LEVELS = 8  # priority: 8 times the facility, which is 0 for the kernel itself, plus the level
 ERROR, WARNING = 3, 4  # KERN_ERR and KERN_WARNING; what is worse has a lower number
 RECOVERY_ACTION_CHANGED = 154
 
@@ -37,9 +37,13 @@ class Xid:
 
 
 def records(text: str) -> list[Record]:
-    """Returns the records in the text. Lines that are none, such as continuations, are left out."""
+    """Returns the kernel's records in the text.
+
+    What programs wrote into the log is left out, and so are lines that continue a record.
+    """
     found = (_RECORD.fullmatch(line) for line in text.splitlines())
-    return [Record(int(each[1]) % _LEVELS, int(each[2]) / 1e6, each[3]) for each in found if each]
+    read = [(int(each[1]), int(each[2]) / 1e6, each[3]) for each in found if each]
+    return [Record(*record) for record in read if record[0] < _LEVELS]
 
 
 def xid(record: Record) -> Xid | None:

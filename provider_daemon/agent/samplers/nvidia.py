@@ -108,7 +108,8 @@ def _gpu(line: str, fields: Sequence[str]) -> NvidiaGpu:
     recovery = row.get(RECOVERY_FIELD, "").lower()
     recovery = "" if recovery in _UNKNOWN else recovery
     reason = _reason(row, measured, recovery)
-    return NvidiaGpu(pci.address(row["pci.bus_id"]), _failed(gpu, reason) if reason else gpu, recovery)
+    address = pci.address(row["pci.bus_id"], gpu.index)
+    return NvidiaGpu(address, _failed(gpu, reason) if reason else gpu, recovery)
 
 
 def _reason(row: dict[str, str], measured: dict[str, int | None], recovery: str) -> str:

@@ -39,10 +39,17 @@ def gpus(files: Files) -> tuple[PciGpu, ...]:
     return tuple(found)
 
 
-def address(text: str) -> str:
-    """Returns an address as the kernel writes it, from `00000000:3B:00.0` as drivers do."""
+def address(text: str, index: int) -> str:
+    """Returns an address as the kernel writes it, from `00000000:3B:00.0` as drivers do.
+
+    Without one, as from an older rocm-smi, it is the GPU's number.
+    """
     domain, colon, rest = text.strip().lower().partition(":")
-    return f"{domain[-4:].rjust(4, '0')}{colon}{rest}"
+    return f"{domain[-4:].rjust(4, '0')}:{rest}" if colon else f"{index}"
+
+
+def is_address(text: str) -> bool:
+    return ":" in text
 
 
 def _is_gpu(device_class: str) -> bool:

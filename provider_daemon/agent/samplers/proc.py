@@ -1,5 +1,6 @@
 """Parsers of what Linux shows in /proc. Pure; each raises Unreadable with what was seen (proc(5))."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -8,7 +9,9 @@ from provider_daemon.errors import Unreadable
 # Columns of a line of /proc/stat: user nice system idle iowait irq softirq steal. Those after them, the time
 # of guests, are part of `user` and `nice`.
 _COUNTED, _IDLE = slice(1, 9), slice(4, 6)
+_AVERAGE = re.compile(r"[0-9]{1,9}\.[0-9]{1,9}")
 _MILLISECONDS_OF_IO = 12  # column of /proc/diskstats: how long the disk was busy
+_MAX_DIGITS = 20  # of an unsigned number of 64 bits
 _RECEIVED, _SENT = 0, 8  # columns of /proc/net/dev: bytes
 
 
@@ -58,13 +61,9 @@ def numa_memory(meminfo: str) -> int:
 def load(loadavg: str) -> tuple[str, ...]:
     """Returns the averages of 1, 5 and 15 minutes with six places."""
     words = loadavg.split()[:3]
-    try:
-        averages = tuple(f"{float(word):.6f}" for word in words)
-    except ValueError:
-        averages = ()
-    if len(averages) != 3:
+    if len(words) != 3 or not all(map(_AVERAGE.fullmatch, words)):
         raise Unreadable(f"load averages: unexpected {loadavg[:80]!r}")
-    return averages
+    return tuple(f"{float(word):.6f}" for word in words)
 
 
 def uptime(text: str) -> int:
@@ -114,6 +113,6 @@ def _line(text: str, start: str) -> str:
 
 
 def _number(word: str) -> int:
-    if not (word.isascii() and word.isdecimal()):
+    if not (word.isascii() and word.isdecimal() and len(word) <= _MAX_DIGITS):
         raise Unreadable(f"not a number: {word[:80]!r}")
     return int(word)

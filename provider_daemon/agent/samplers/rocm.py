@@ -76,7 +76,7 @@ def _gpu(index: int, card: Mapping[str, Any]) -> AmdGpu:
         memory_utilization_percent=percent(_number(values.get("vram total used memory (b)")), total),
         temperature_celsius=min(200, _number(next((values[n] for n in _TEMPERATURE if values.get(n)), None))),
     )
-    return AmdGpu(pci.address(values.get("pci bus", "")), gpu)
+    return AmdGpu(pci.address(values.get("pci bus", ""), index), gpu)
 
 
 def _number(text: str | None) -> int:

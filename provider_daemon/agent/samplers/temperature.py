@@ -4,7 +4,7 @@ from provider_daemon.agent.samplers.files import Files
 
 _HWMON, _ZONES = "/sys/class/hwmon", "/sys/class/thermal"
 _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # the drivers' names, Intel and AMD first
-_CPU_ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal", "soc-thermal", "acpitz")
+_CPU_ZONES = ("x86_pkg_temp", "cpu-thermal", "cpu_thermal", "soc-thermal")
 _CELSIUS = 1000  # sensors report thousandths of a degree
 
 

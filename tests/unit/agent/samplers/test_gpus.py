@@ -83,13 +83,13 @@ def test_one_lost_gpu_does_not_hide_the_others(tmp_path: Path, path: Path) -> No
     """The program fails for all of them, so each is asked alone. The kernel's log names the reason."""
     on_bus(tmp_path, BUS)
     (tmp_path / "kmsg").write_text(
-        "3,1,600000000,-;NVRM: Xid (PCI:0000:86:00): 79, GPU has fallen off the bus.\n"
+        "3,1,600000000,-;NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.\n"
     )
-    lost = "Unable to determine the device handle for GPU0000:86:00.0: Unknown Error"
-    answer = f'case "$*" in *0000:3b:00.0*) head -1 {NVIDIA / "healthy.csv"}; exit;; esac'
+    lost = "Unable to determine the device handle for GPU0000:3B:00.0: Unknown Error"
+    answer = f'case "$*" in *0000:86:00.0*) tail -1 {NVIDIA / "healthy.csv"}; exit;; esac'
     program(path, "nvidia-smi", f'{answer}; echo "{lost}"; exit 255')
-    ok, dead = sampler(tmp_path).sample(0.0)
-    assert states((ok, dead)) == [(0, OK), (1, FAILED)]
+    dead, ok = sampler(tmp_path).sample(0.0)
+    assert states((dead, ok)) == [(0, FAILED), (1, OK)]
     assert (dead.reason, dead.xid_errors) == (f"does not answer: nvidia-smi: {lost}", (79,))
 
 
@@ -104,6 +104,22 @@ def test_a_driver_that_does_not_answer_fails_all_its_gpus(
     assert states(gpus) == [(0, FAILED), (1, FAILED)]
     assert gpus[0].reason == "does not answer: nvidia-smi did not end within 0.3 s"
     assert (tmp_path / "calls").read_text().count("\n") == 2  # what it can be asked, and all GPUs
+
+
+def test_a_gpu_on_which_the_program_hangs_ends_the_questions(
+    tmp_path: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each further one could take as long, and the heartbeat waits."""
+    monkeypatch.setattr(gpu_tools, "TIME_LIMIT", 0.3)
+    three = {f"0000:{bus}:00.0": ("0x10de", "0x030200", "nvidia") for bus in ("3b", "86", "af")}
+    on_bus(tmp_path, three)
+    call = f"echo >> {tmp_path / 'calls'}"
+    first = f"*0000:3b:00.0*) head -1 {NVIDIA / 'healthy.csv'}; exit;;"
+    program(path, "nvidia-smi", f'case "$*" in {first} *-i*) {call}; exec sleep 60;; esac; exit 255')
+    gpus = sampler(tmp_path).sample(0.0)
+    assert states(gpus) == [(0, OK), (1, FAILED), (2, FAILED)]
+    assert gpus[1].reason == gpus[2].reason == "does not answer: nvidia-smi did not end within 0.3 s"
+    assert (tmp_path / "calls").read_text() == "\n"
 
 
 def test_a_program_that_disappears_does_not_make_gpus_disappear(tmp_path: Path, path: Path) -> None:
@@ -143,3 +159,15 @@ def test_amds_gpus_are_watched_in_the_same_way(tmp_path: Path, path: Path) -> No
     gpus = watched.sample(30.0)
     assert states(gpus) == [(0, FAILED), (1, FAILED)]
     assert gpus[0].reason == "does not answer: rocm-smi: ERROR: GPU is busy"
+
+
+def test_gpus_without_an_address_are_known_by_their_number(tmp_path: Path, path: Path) -> None:
+    """An older rocm-smi names none; the same GPUs on the bus are not missing then."""
+    on_bus(tmp_path, {"0000:2f:00.0": ("0x1002", "0x120000", "amdgpu")})
+    program(path, "rocm-smi", 'echo \'{"card0": {"GPU use (%)": "1"}, "card1": {"GPU use (%)": "2"}}\'')
+    watched = sampler(tmp_path)
+    assert states(watched.sample(0.0)) == [(0, OK), (1, OK)]
+    program(path, "rocm-smi", 'echo \'{"card0": {"GPU use (%)": "1"}}\'')
+    assert states(watched.sample(15.0)) == [(0, OK), (1, FAILED)]
+    program(path, "rocm-smi", "exit 2")
+    assert states(watched.sample(30.0)) == [(0, FAILED), (1, FAILED)]

@@ -31,7 +31,9 @@ def test_jobs_that_end_are_counted_for_a_day() -> None:
 
 def test_a_node_name_is_not_a_pattern() -> None:
     """A dot in it is a dot, and a longer name is another node."""
-    paths = frozenset({"/s/nx1_7.0", "/s/n.10_8.0", "/s/n.1_9.0.1", "/s/n.1_batch.0", "/s/deep/n.1_10.0"})
+    paths = frozenset(
+        {"/s/nx1_7.0", "/s/n.10_8.0", "/s/n.1_9.0.1", "/s/n.1_batch.0", "/s/deep/n.1_10.0", "/s/n.1_11.0.tmp"}
+    )
     assert JobSampler("n.1", "/s").sample(paths, 0.0).active_job_ids == ("9",)
 
 

@@ -24,7 +24,7 @@ def followed(text: str, tmp_path: Path, at: float = 700.0) -> KernelLog:
 
 
 def test_errors_and_warnings_of_a_day_are_counted(tmp_path: Path) -> None:
-    """By the record's level; lines that continue a record are none."""
+    """By the record's level. Lines that continue a record are none, and those of programs do not count."""
     log = followed(LOG, tmp_path)
     assert (log.errors, log.warnings, len(records(LOG))) == (4, 1, 7)
     log.follow(600.0 + DAY)
@@ -42,7 +42,7 @@ def test_each_gpu_has_the_errors_of_its_address(tmp_path: Path) -> None:
 
 def test_a_driver_that_is_loaded_again_starts_with_no_errors(tmp_path: Path) -> None:
     """What its GPUs had before is over."""
-    log = followed(LOG + LOG.splitlines()[1].replace("1202,8215400", "1500,650000000") + "\n", tmp_path)
+    log = followed(LOG + LOG.splitlines()[2].replace("1202,8215400", "1500,650000000") + "\n", tmp_path)
     assert log.xids(SECOND) == ()
 
 

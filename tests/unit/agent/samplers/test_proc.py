@@ -73,6 +73,19 @@ def test_lists_of_numbers_are_parsed(text: str, numbers: set[int]) -> None:
     assert proc.number_list(text) == numbers
 
 
+@pytest.mark.parametrize("text", ["", "0.5 1.0", "1 2 3", "0.1 0.2 nan", "9" * 5000 + " 1.0 1.0"])
+def test_a_bad_load_average_is_unreadable(text: str) -> None:
+    """It is not sent to the collector, which would refuse the whole heartbeat."""
+    with pytest.raises(Unreadable):
+        proc.load(text)
+
+
+def test_a_number_that_no_kernel_counts_to_is_unreadable() -> None:
+    """Nor does it stop the agent."""
+    with pytest.raises(Unreadable):
+        proc.uptime("9" * 5000)
+
+
 @pytest.mark.parametrize("text", ["3-1", "a", "1-", "-1", "0-99999999", "1,,x"])
 def test_a_bad_list_of_numbers_is_unreadable(text: str) -> None:
     """It is not half of a list, and not a list that fills the memory."""
@@ -91,6 +104,8 @@ def test_listening_sockets_are_told_from_connections() -> None:
         "/srv/slurm/spool/n2/n2_1.0",
     }
     assert {11521, 11522} <= sockets.tcp_ports(shown("proc/net/tcp"), shown("proc/net/tcp6"))
+    connected = "Num RefCount Protocol Flags\n000: 00000003 00000000 00000000 0001 03 1 /run/x\n"
+    assert not sockets.unix_paths(connected)
     established = "sl local\n 0: 0100007F:1AA2 0100007F:D40C 01 00000000:00000000\n"
     assert not sockets.tcp_ports(established)
 
