@@ -53,6 +53,10 @@ async def play(site: Containers) -> None:
             same(f"secrets in {image}", secrets_in(image), [])
     with step("everything is up and healthy"):
         bring_up(site)
+    with step("each node's agent is on chain, with its key and the node's hardware"):
+        await until(
+            "both are on chain", lambda: all(reported(site, host) for host in ("c1", "c2")), WAIT_SECONDS
+        )
     with step("a job of two nodes is reported, and billed as SLURM counted it"):
         first = submit(site, "standard", "hostname; sleep 3", "--nodes", "2", "--cpus", "2")
         ended(site, first)
@@ -136,6 +140,13 @@ def submit(site: Containers, queue: str, line: str, *resources: str) -> str:
         "tx", "hpc", "submit-job", "--offering", "OFF-1", "--queue", queue, *program, *resources, *terms
     )
     return str(made["ids"]["job_id"])
+
+
+def reported(site: Containers, host: str) -> bool:
+    """Reports whether the chain's record of the node has what only its agent knows."""
+    record = site.provd("query", "hpc", "node-metadata", f"compose.{host}")["node"]
+    hardware = record["hardware"] or {}
+    return bool(record["agent_pubkey"] and record["hardware_fingerprint"] and hardware.get("cpu_arch"))
 
 
 def state(site: Containers, job_id: str) -> str:
