@@ -1,4 +1,4 @@
-"""docs/agent.md: every field, limit, code and vector of the node agents' protocol is the code's."""
+"""docs/agent.md: every field, limit and vector of the node agents' protocol is the code's."""
 
 import base64
 import os
@@ -12,7 +12,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from provider_daemon.node_protocol import answer, command, request, signature, token
-from provider_daemon.node_protocol.rejection import STATUS, Rejection
 from provider_daemon.nodes import reading, report
 from provider_daemon.nodes.command import CommandKind, CommandResult
 from tests.unit.docs import blocks, column, page, table
@@ -72,12 +71,6 @@ def test_every_limit_is_there() -> None:
             if name in lists:
                 assert get_args(hint)[1].max_length == lists[name]
                 assert f"at most {lists[name]}" in PAGE.split(f"| {name} |")[1].splitlines()[0]
-
-
-def test_every_code_is_there_with_its_status() -> None:
-    """What the collector refuses, in the code's order."""
-    said = [(row[0], int(row[1])) for row in table(PAGE, "code")]
-    assert said == [(str(each), int(STATUS[each])) for each in Rejection]
 
 
 def test_every_command_and_result_is_there() -> None:
