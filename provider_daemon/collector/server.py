@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
@@ -38,6 +39,7 @@ log = structlog.get_logger("provd.collector")
 
 # A connection lasts for one request, about 0.1 s: enough for thousands of agents that start together.
 CONNECTIONS = 1024
+TLS_RECORD_BYTES = 16 * 1024
 CHECK_SECONDS = 5.0  # between two looks at what the collector needs, and at silent agents
 WATCHDOG_SECONDS = 10.0
 CERTIFICATE_SECONDS = 60.0
@@ -112,6 +114,8 @@ class Server:
         log.info("collector_stopped")
 
     async def _serve(self) -> web.AppRunner:
+        # asyncio gives each TLS connection a read buffer of 256 kB; no read returns more than one record.
+        SSLProtocol.max_size = TLS_RECORD_BYTES
         address, secure = self._section.listen, self._certificates is not None
         limits = GateLimits(CONNECTIONS, port="collector")
         gate = Gate(address, self.clock, self.ongoing, self.measures.connections, limits)
