@@ -7,6 +7,8 @@ written, memory returns to the state before, and the agent tries again.
 
 from collections.abc import Mapping, Sequence
 
+import structlog
+
 from provider_daemon.collector.answering import command_id
 from provider_daemon.collector.commits import Commits
 from provider_daemon.errors import Transient
@@ -15,12 +17,15 @@ from provider_daemon.node_store.writer import NodeStoreWriter
 from provider_daemon.nodes.allowed import NodeDirectory
 from provider_daemon.nodes.report import Acknowledgement, Heartbeat, Registration
 
+log = structlog.get_logger("provd.collector")
+
 
 class Agents:
     def __init__(self, commits: Commits) -> None:
         self._commits = commits
         self._known: dict[str, KnownAgent] = {}
         self._commands: dict[str, str] = {}  # command id -> node id, of all that were offered
+        self._unreadable: frozenset[str] = frozenset()  # nodes with a command that cannot be read
         self.nonces: dict[str, float] = {}  # of registrations, with the time at which they expire
         self.answered: set[str] = set()  # ids of commands
 
@@ -40,12 +45,22 @@ class Agents:
 
     async def offer(self, directory: NodeDirectory, now: float) -> None:
         """Stores which commands nodes may answer from now on. Raises Transient."""
-        new = [
-            Offered(found, node_id, directory.allowed[node_id].cluster_id, now)
+        found = [
+            (command_id(each), node_id)
             for node_id, commands in directory.commands.items()
-            for found in map(command_id, commands)
-            if found not in self._commands and node_id in directory.allowed
+            for each in commands
+            if node_id in directory.allowed
         ]
+        new = [
+            Offered(each, node_id, directory.allowed[node_id].cluster_id, now)
+            for each, node_id in found
+            if each and each not in self._commands
+        ]
+        unreadable = frozenset(node_id for each, node_id in found if not each)
+        if unreadable - self._unreadable:
+            following = "it is not given to the node; the others are"
+            log.error("node_command_unreadable", nodes=sorted(unreadable), next=following)
+        self._unreadable = unreadable
         if new:
             await self._commits.write(new)
             self._commands |= {each.command_id: each.node_id for each in new}

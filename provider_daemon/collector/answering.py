@@ -28,16 +28,24 @@ def interval(beat: Heartbeat, usual: int, commands: Sequence[SignedCommand]) -> 
 
 
 def command_id(command: SignedCommand) -> str:
-    """Returns the id in a command's document, which the daemon wrote."""
-    return str(json.loads(command.document)["command_id"])
+    """Returns the id in a command's document, which the daemon wrote; "" if it cannot be read."""
+    try:
+        return str(json.loads(command.document)["command_id"])
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def commands_for(
-    directory: NodeDirectory, node_id: str, answered: Container[str]
+    directory: NodeDirectory, node_id: str, *answered: Container[str]
 ) -> tuple[SignedCommand, ...]:
-    """Returns the node's open commands without those that its agent has answered, oldest first."""
+    """Returns the node's open commands without those that its agent has answered, oldest first.
+
+    `answered`: ids of commands, in any of several containers.
+    """
     waiting = directory.commands.get(node_id, ())
-    return tuple(each for each in waiting if command_id(each) not in answered)[:MAX_COMMANDS]
+    ids = ((each, command_id(each)) for each in waiting)
+    unanswered = (each for each, found in ids if found and not any(found in done for done in answered))
+    return tuple(unanswered)[:MAX_COMMANDS]
 
 
 def rings(nodes: Iterable[AllowedNode], registered: Container[str]) -> Mapping[str, Sequence[AllowedNode]]:

@@ -9,8 +9,9 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
+from provider_daemon.collector.bodies import read_registration
 from provider_daemon.collector.measures import REJECTED, REQUESTS, SECONDS, Measures
-from provider_daemon.collector.service import CollectorService, read_registration
+from provider_daemon.collector.service import CollectorService
 from provider_daemon.listener.peer import client_address
 from provider_daemon.metrics.gate import IDLE_SECONDS, peer_group
 from provider_daemon.node_protocol.answer import DEFAULT_SECONDS, Answer, RequestError, encode

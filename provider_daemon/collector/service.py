@@ -8,18 +8,17 @@ from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Action
 from provider_daemon.collector import answering, checks
 from provider_daemon.collector.agents import Agents
+from provider_daemon.collector.bodies import read_heartbeat
 from provider_daemon.collector.directory import AGAIN_SECONDS, Directory
 from provider_daemon.config.collector import CollectorConfig
-from provider_daemon.errors import Transient, Unreadable
+from provider_daemon.errors import Transient
 from provider_daemon.listener.buckets import TokenBuckets
-from provider_daemon.node_protocol import request as requests
 from provider_daemon.node_protocol import token as tokens
 from provider_daemon.node_protocol.answer import Answer
 from provider_daemon.node_protocol.rejection import Rejected, Rejection
 from provider_daemon.node_protocol.request import Request
 from provider_daemon.node_protocol.signature import OLDEST_SECONDS
 from provider_daemon.node_store.rows import KnownAgent
-from provider_daemon.nodes import reading
 from provider_daemon.nodes.allowed import AllowedNode
 from provider_daemon.nodes.command import SignedCommand
 from provider_daemon.nodes.report import Heartbeat, Registration
@@ -51,8 +50,7 @@ class CollectorService:
 
     async def heartbeat(self, node_id: str, body: bytes) -> Answer:
         """`node_id`: as in the path of the request."""
-        request = _read("heartbeat", body)
-        beat = _heartbeat(request.payload)
+        request, beat = read_heartbeat(body)
         if beat.node_id != node_id:
             raise Rejected(Rejection.INVALID_REQUEST, "node_id: not that of the path")
         node = await self._allowed(beat.node_id, beat.cluster_id)
@@ -170,8 +168,8 @@ class CollectorService:
         """The published agent cannot verify our commands, and gets none."""
         if node.agent_key or self._directory.now is None:
             return ()
-        answered = self._agents.answered | {each.command_id for each in beat.acknowledgements}
-        return answering.commands_for(self._directory.now, node.node_id, answered)
+        now_answered = {each.command_id for each in beat.acknowledgements}
+        return answering.commands_for(self._directory.now, node.node_id, self._agents.answered, now_answered)
 
     def _limit(self, node_id: str, now: float) -> None:
         if self._by_node.wait(node_id, now):
@@ -184,26 +182,3 @@ class CollectorService:
 
 def _outdated(known: KnownAgent, node: AllowedNode) -> bool:
     return known.registered_at <= node.keys_since
-
-
-def _read(name: str, body: bytes) -> Request:
-    try:
-        return requests.read(name, body)
-    except Unreadable as error:
-        raise Rejected(Rejection.INVALID_REQUEST, str(error)) from None
-
-
-def _heartbeat(payload: bytes) -> Heartbeat:
-    try:
-        return reading.heartbeat(payload)
-    except Unreadable as error:
-        raise Rejected(Rejection.INVALID_REQUEST, str(error)) from None
-
-
-def read_registration(body: bytes) -> tuple[Request, Registration]:
-    """Raises Rejected if the body is not a registration."""
-    request = _read("registration", body)
-    try:
-        return request, reading.registration(request.payload)
-    except Unreadable as error:
-        raise Rejected(Rejection.INVALID_REQUEST, str(error)) from None

@@ -22,6 +22,7 @@ SOCKETS = (
     "/run/slurmdbd/sack.socket",
 )
 KEYS = ("/etc/munge/munge.key", "/etc/slurm/slurm.key", "/etc/slurm/jwt_hs256.key", "/etc/shadow")
+AGENT_STATE = "/var/lib/provd-agent"  # on compute nodes: the agent's key
 # In work_root. The claims are made by jobs before anything of a customer runs.
 OWN_DIRECTORIES = (".provd-cache", ".provd-inputs", ".provd-leases", CLAIMS)
 _HOST = re.compile(r"([A-Za-z0-9_.:-]+)(?:\(([A-Za-z0-9_.:-]+)\))?")
@@ -122,8 +123,9 @@ def _daemon_paths(config: Config, config_file: str, cluster: ClusterConfig) -> l
     )
     data = config.data
     mover = [data.path, data.spool, data.recipient_key_file, data.ssh_key_file] if data else []
+    collector = [config.collector.key, config.collector.path, AGENT_STATE] if config.collector else []
     own = [f"{cluster.work_root}/{name}" for name in OWN_DIRECTORIES]
-    return [config_file, config.ledger.path, *keys, *ssh, *gateway, *mover, *own]
+    return [config_file, config.ledger.path, *keys, *ssh, *gateway, *mover, *collector, *own]
 
 
 def _slurm_paths(settings: Mapping[str, str]) -> list[str]:

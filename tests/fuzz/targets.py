@@ -16,12 +16,17 @@ from provider_daemon.chain.evidence_check import ChainRecord
 from provider_daemon.chain.proto.cosmos.tx.v1beta1.tx_pb2 import Tx
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.client import verify
+from provider_daemon.collector import bodies
 from provider_daemon.errors import ProvdError
 from provider_daemon.gateway import paths, ranges
 from provider_daemon.gateway.errors import ApiError
 from provider_daemon.job.admission import Inadmissible
 from provider_daemon.job.claim import read_claim
 from provider_daemon.job.usage import GpuUnaccounted, measure
+from provider_daemon.node_protocol import answer
+from provider_daemon.node_protocol import token as tokens
+from provider_daemon.node_protocol.rejection import Rejected
+from provider_daemon.node_store.rows import HEARTBEAT, heartbeat_text
 from provider_daemon.slurm import accounting, failures, nodes, parse, parse_config
 from provider_daemon.slurm.script import render
 from provider_daemon.slurm.transport import CommandResult
@@ -206,6 +211,19 @@ def manifest(data: bytes) -> None:
         assert ".." not in file.path.split("/")
 
 
+def node_agents(data: bytes) -> None:
+    """Requests of agents, tokens, and the collector's answers."""
+    with contextlib.suppress(Rejected):
+        _, beat = bodies.read_heartbeat(data)
+        assert HEARTBEAT.validate_json(heartbeat_text(beat)).health == beat.health
+    with contextlib.suppress(Rejected):
+        bodies.read_registration(data)
+    with contextlib.suppress(ProvdError):
+        tokens.read(data.decode(errors="replace"))
+    with contextlib.suppress(ProvdError):
+        answer.read(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
     for target in (
@@ -220,6 +238,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         template,
         gateway,
         manifest,
+        node_agents,
     )
 }
 

@@ -10,7 +10,7 @@ from provider_daemon.node_protocol import command
 from provider_daemon.node_protocol.answer import Neighbour
 from provider_daemon.node_protocol.command import NodeCommand
 from provider_daemon.node_protocol.request import REGISTER_PATH
-from provider_daemon.nodes.command import CommandKind, CommandResult, IssuedCommand
+from provider_daemon.nodes.command import CommandKind, CommandResult, IssuedCommand, SignedCommand
 from provider_daemon.nodes.report import Acknowledgement, Gpu, GpuState, Hardware, Health, HealthStatus
 from tests.fakes.chain import PROVIDER, FakeClock
 from tests.unit.collector.agents import CLUSTER, SigningAgent
@@ -115,6 +115,18 @@ async def test_commands_and_their_answers(running: Running) -> None:
     assert answer.commands == (second.signed,)
     assert running.store.acknowledgements(CLUSTER) == {"C-1": done}
     assert "C-1: done" in "".join(each.read_text() for each in running.audit.glob("*.jsonl"))
+
+
+async def test_a_command_that_cannot_be_read(running: Running) -> None:
+    """The node's other commands are handed out, and those of other nodes."""
+    agent = await running.registered()
+    damaged = replace(issued(running, 1), command_id="C-0", sequence=0)
+    with running.ledger.write():
+        nodes.add_command(running.ledger, replace(damaged, signed=SignedCommand("{", "")))
+    await running.refresh()
+    assert running.directory.problem == ""
+    _, answer = await running.beat(agent)
+    assert answer.commands == (damaged.signed,)
 
 
 async def test_a_node_answers_its_own_commands_only(running: Running) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.errors import ConfigError
 from provider_daemon.site_audit.surroundings import More, hosts, surroundings, target
 from tests.unit.doctor.healthy import CONFIG
@@ -51,9 +52,14 @@ def test_the_operators_internet() -> None:
 
 def test_files_of_provd_and_slurm() -> None:
     """Every secret that the configuration names. A path with SLURM's patterns is left out."""
-    found = surroundings(SETTINGS, CONFIG, "/etc/provd/provd.toml", CLUSTER, More(), RESOLVED, "/home/provd")
+    collector = CollectorConfig(url="https://provd.example.org:8444", key="/etc/provd/c.pem")
+    config = CONFIG.model_copy(update={"collector": collector})
+    found = surroundings(SETTINGS, config, "/etc/provd/provd.toml", CLUSTER, More(), RESOLVED, "/home/provd")
     secrets = {"/etc/provd/provd.toml", "/etc/provd/key", "/etc/provd/passphrase", "/etc/provd/id"}
     assert secrets | {CONFIG.ledger.path, "/srv/state"} <= set(found.daemon_paths)
+    assert {"/etc/provd/c.pem", "/var/lib/provd-collector/agents.sqlite", "/var/lib/provd-agent"} <= set(
+        found.daemon_paths
+    )
     assert not any("%" in path for path in found.daemon_paths)
     assert found.writable_paths == (CLUSTER.work_root,)
     assert found.sockets[0] == "/srv/munge/socket"
