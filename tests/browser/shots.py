@@ -11,11 +11,11 @@ from pathlib import Path
 from tests.browser.chromium import Tab, chromium
 
 PICTURES = {
-    "status-light": (1120, 800, "light", False),
-    "status-dark-job": (900, 640, "dark", True),
+    "status-light": (1440, 900, "light", False),
+    "status-dark-job": (900, 800, "dark", True),
     "status-phone": (360, 800, "light", False),
 }
-SIZES = {"desktop": (1120, 900), "phone": (390, 844)}
+SIZES = {"desktop": (1440, 900), "phone": (390, 844)}  # below 1184 pixels the page has one column
 SCHEMES = ("light", "dark")
 
 
