@@ -435,9 +435,8 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
 
 def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
-        what = (
-            f"unknown SLURM state {seen.slurm_state!r} of SLURM job {seen.slurm_id}: the job is held as it is"
-        )
+        hint = "provd waits for one that it knows"
+        what = f"SLURM job {seen.slurm_id} is in the unknown state {seen.slurm_state!r}: {hint}"
         return _park(job, ParkReason.UNKNOWN_STATE, what)
     if math.isinf(latest) and not job.record_accepted and is_dated_after(seen.runs, now):
         return job  # the check needs the chain's clock, which was not read yet
@@ -466,15 +465,15 @@ def _finish(job: Job, seen: Sighting, latest: float) -> Job:
     if not job.record_accepted and (
         what := implausible(seen.runs, job.spec.resources, job.wall_seconds, latest)
     ):
-        hint = "check sacct; unpark to report it as it is"
+        hint = "check it with sacct; unpark the job to report the record unchanged"
         what = f"SLURM job {seen.slurm_id} has an implausible accounting record: {what}; {hint}"
         return _park(job, ParkReason.IMPLAUSIBLE_RECORD, what)
     try:
         usage = measure(seen.runs, job.gpus_owed)
     except GpuUnaccounted:
         hint = (
-            "AccountingStorageTRES lacks gres/gpu; repair it for later jobs, and unpark this one "
-            "--without-gpus"
+            "add gres/gpu to AccountingStorageTRES for later jobs; `provd job unpark --without-gpus` reports "
+            "this one without GPU usage"
         )
         what = f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}"
         return _park(job, ParkReason.NO_GPU_RECORD, what)

@@ -56,7 +56,7 @@ def _check(job: Job) -> None:
     """Raises NotPossible for a job about which nothing can be decided any more."""
     job_id = job.spec.job_id
     if job.closed_at is not None or job.reported in TERMINAL:
-        raise NotPossible(f"{job_id} has ended: the chain says {job.reported}")
+        raise NotPossible(f"{job_id} has ended: its state on chain is {job.reported}")
     if job.end_reason and not job.parked:
         raise NotPossible(f"{job_id} is being ended already: {job.end_reason}")
     if job.hold:

@@ -25,7 +25,9 @@ def timeline(ledger: Ledger, job: Job, kept_as: str = "") -> list[TimelineEntry]
 
 def _created(job: Job) -> TimelineEntry:
     spec, asked = job.spec, job.spec.resources
-    size = f"{asked.nodes} nodes x {asked.cpus_per_node} cores, at most {spec.max_runtime_seconds} s"
+    size = (
+        f"nodes: {asked.nodes}, cores per node: {asked.cpus_per_node}, at most {spec.max_runtime_seconds} s"
+    )
     return TimelineEntry(
         spec.created_ns / 1e9, EventKind.CREATED, f"by {spec.customer} for {spec.offering_id}: {size}"
     )

@@ -232,7 +232,10 @@ class Intake:
                     self._ledger.add_event(job.spec.job_id, EventKind.IGNORED, job.message, now)
                 else:
                     self._ledger.add_event(
-                        job.spec.job_id, EventKind.ADOPTED, job.message or f"chain says {job.reported}", now
+                        job.spec.job_id,
+                        EventKind.ADOPTED,
+                        job.message or f"state on chain: {job.reported}",
+                        now,
                     )
         for job in adopted:
             if job.hold:

@@ -22,7 +22,7 @@ def record_changes(ledger: Ledger, cluster: str, before: Job, job: Job, now: flo
         (EventKind.RESULTS, before.results, job.results, _listed(job.results)),
         (EventKind.STATE, before.state, job.state, f"{job.state} {job.message}".strip()),
         (EventKind.PARKED, before.parked, job.parked, job.parked.detail if job.parked else ""),
-        (EventKind.CLOSED, before.closed_at, job.closed_at, f"the chain says {job.reported}"),
+        (EventKind.CLOSED, before.closed_at, job.closed_at, f"state on chain: {job.reported}"),
     ):
         if old != new:
             ledger.add_event(job_id, kind, detail, now, job.state if kind is EventKind.STATE else None)

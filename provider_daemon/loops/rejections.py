@@ -115,7 +115,10 @@ class Rejections:
             if job := self._ledger.job(message.subject):
                 self._ledger.save_job(confirm(replace(job, promised=state), state, started_at))
             self._ledger.add_event(
-                message.subject, EventKind.REPORT_DROPPED, f"chain says {state}: {why}", self._clock.now()
+                message.subject,
+                EventKind.REPORT_DROPPED,
+                f"state on chain: {state}; {why}",
+                self._clock.now(),
             )
         log.warning(
             "report_dropped",
