@@ -56,7 +56,7 @@ def _invalid_document(signed: SignedCommand, state: State, problem: str) -> Ackn
         command_id = json.loads(signed.document)["command_id"]
     except (ValueError, TypeError, KeyError, RecursionError):
         return None
-    usable = type(command_id) is str and 0 < len(command_id) <= MAX_ID
+    usable = type(command_id) is str and command_id.isprintable() and 0 < len(command_id) <= MAX_ID
     if not usable or result_of(state, command_id):
         return None
     return Acknowledgement(command_id, CommandResult.INVALID, problem)

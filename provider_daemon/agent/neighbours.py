@@ -19,8 +19,7 @@ class Neighbours:
 
     def replace(self, named: tuple[Neighbour, ...]) -> None:
         """Accepts the newest list; what was measured of those that remain is kept."""
-        usable = (each for each in named[:MAX_NEIGHBOURS] if 0 < len(each.node_id) <= MAX_ID)
-        self._targets = tuple(usable)
+        self._targets = tuple(filter(_is_usable, named[:MAX_NEIGHBOURS]))
         self._measured = {each: held for each, held in self._measured.items() if each in self._targets}
 
     def due(self, now: float, cpu_percent: int, *, changed: bool) -> Neighbour | None:
@@ -46,3 +45,8 @@ class Neighbours:
 
     def _at(self, target: Neighbour) -> float:
         return self._measured[target][0] if target in self._measured else -inf
+
+
+def _is_usable(neighbour: Neighbour) -> bool:
+    """Its id will stand in a heartbeat, which the collector would refuse as a whole."""
+    return neighbour.node_id.isprintable() and 0 < len(neighbour.node_id) <= MAX_ID

@@ -19,6 +19,7 @@ from provider_daemon.nodes.report import Acknowledgement
 VERSION = 1
 RESERVED_NUMBERS = 20
 KEPT_RESULTS = 16
+SENT_RESULTS = 4  # in one heartbeat, so that it stays below the collector's limit whatever their output is
 INTERRUPTED = "the agent was stopped while it executed the command, which is not repeated"
 
 
@@ -78,7 +79,8 @@ def recovered(state: State) -> State:
 
 
 def undelivered(state: State) -> tuple[Acknowledgement, ...]:
-    return tuple(each.acknowledgement for each in state.results if not each.delivered)
+    """Returns the oldest results that no accepted heartbeat had, as many as fit into one."""
+    return tuple(each.acknowledgement for each in state.results if not each.delivered)[:SENT_RESULTS]
 
 
 def delivered(state: State, sent: tuple[Acknowledgement, ...]) -> State:

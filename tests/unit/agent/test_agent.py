@@ -1,15 +1,19 @@
 """The agent over the wire: registration, heartbeats, and what it does when they fail."""
 
 import json
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from provider_daemon.agent import latency
 from provider_daemon.agent.agent import DESCRIBE_SECONDS
 from provider_daemon.agent.config import AgentSettings
+from provider_daemon.agent.latency import Measured
 from provider_daemon.agent.state import RESERVED_NUMBERS
 from provider_daemon.node_protocol.answer import Neighbour
 from provider_daemon.node_protocol.rejection import Rejection
@@ -253,3 +257,56 @@ def test_a_state_that_cannot_be_stored_sends_nothing(
         agent.turn()
     assert far.heartbeats[-1].sequence_number == RESERVED_NUMBERS
     assert "state_not_stored" in [line["event"] for line in logged(capsys)]
+
+
+TEXT = st.text(max_size=5) | st.just("\ud800")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+DOCUMENTS = st.dictionaries(st.sampled_from(["command_id", "sequence", "kind"]), JSON).map(json.dumps)
+ANSWERS = st.fixed_dictionaries(
+    {
+        "accepted": st.booleans(),
+        "sequence_ack": st.integers(),
+        "timestamp": st.integers() | TEXT,
+        "next_heartbeat_seconds": st.integers(),
+        "commands": st.lists(st.fixed_dictionaries({"document": TEXT | DOCUMENTS, "signature": TEXT})),
+        "neighbours": st.lists(st.fixed_dictionaries({"node_id": TEXT, "address": TEXT}), max_size=3),
+        "errors": st.lists(st.fixed_dictionaries({"code": TEXT, "message": TEXT}), max_size=2),
+    }
+)
+
+
+UNENCODABLE = {
+    "accepted": True,
+    "commands": [{"document": json.dumps({"command_id": "\ud800"}), "signature": ""}],
+    "neighbours": [{"node_id": "\ud800", "address": ""}],
+}
+
+
+@example(b"", UNENCODABLE)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.binary(max_size=30) | JSON.map(lambda value: json.dumps(value).encode()), answer=ANSWERS)
+def test_no_answer_stops_the_agent(
+    tmp_path: Path,
+    far: FarCollector,
+    monkeypatch: pytest.MonkeyPatch,
+    data: bytes,
+    answer: dict[str, object],
+) -> None:
+    """After anything that a collector may send, heartbeats are accepted again."""
+    monkeypatch.setattr(latency, "measure", lambda _: Measured(5, 0))
+    place = Place(Path(tempfile.mkdtemp(dir=tmp_path)))
+    far.reply, far.sequence_ack = None, 0
+    place.write_token(token(far.url))
+    agent = place.agent()
+    agent.turn()
+    for body in (data, json.dumps(answer).encode()):
+        far.reply = (200, body)
+        agent.rest(agent.turn())
+    far.reply, count = None, len(far.heartbeats)
+    agent.turn()
+    place.agent().turn()
+    assert len(far.heartbeats) == count + 2
