@@ -34,7 +34,7 @@ from provider_daemon.nodes.report import (
 
 MAX_ERROR, MAX_WORD = 256, 128  # characters that a heartbeat may have
 _KERNEL_LOG = "kernel log"
-_NOTHING: frozenset[str] = frozenset()
+_UNKNOWN: frozenset[str] | None = None
 _NO_NODES: tuple[int, ...] = ()
 _EARLY = 0.9  # of an interval: a heartbeat may come a little earlier than the one before
 
@@ -109,10 +109,10 @@ class Sampler:
         monotonic = time.monotonic()
         self._readings.get(_KERNEL_LOG, lambda: self._log.follow(monotonic), None)
         load = self._load.sample(monotonic)
-        listening = self._readings.get("sockets", self._listening, _NOTHING)
+        listening = self._readings.get("sockets", self._listening, _UNKNOWN)
         jobs = self._readings.get(
             "jobs",
-            lambda: self._jobs.sample(listening, now),
+            lambda: self._jobs.sample(listening or frozenset(), now),
             JobCounts(),
             now=now,
             seconds=pace.seconds(pace.JOBS, load.cpu) * _EARLY,
@@ -123,7 +123,7 @@ class Sampler:
         )
         return self._last
 
-    def _listening(self) -> frozenset[str]:
+    def _listening(self) -> frozenset[str] | None:
         return sockets.unix_paths(self._files.text("/proc/net/unix"))
 
     def _capacity(self, gpus: tuple[Gpu, ...]) -> Capacity:

@@ -86,7 +86,7 @@ def _read(tool: GpuTool, present: Sequence[str], now: float) -> tuple[Mapping[st
     """Returns the GPUs that answer, and why others do not, by address."""
     try:
         return tool.read(now), {}
-    except (OSError, Transient) as error:  # the program hangs: it would hang again for each GPU
+    except (OSError, Transient) as error:  # it cannot be started, or would hang again for each GPU
         return {}, dict.fromkeys(present, str(error))
     except ProvdError as error:
         if not tool.reads_one:

@@ -29,7 +29,9 @@ class Readings:
         try:
             self._values[name] = read()
             self.errors.pop(name, None)
-        except (OSError, ProvdError) as error:
+        except OSError as error:
+            self.errors[name] = f"{name}: {error.filename}: {error.strerror}"
+        except ProvdError as error:
             self.errors[name] = f"{name}: {error}"
         return self._value(name, default)
 

@@ -73,6 +73,15 @@ def test_a_node_without_a_service_that_jobs_need_is_unhealthy(
     assert (health.status, health.last_error_message) == (HealthStatus.UNHEALTHY, text)
 
 
+def test_slurmd_is_found_behind_many_other_ports(machine: Path) -> None:
+    """On a node with more listening sockets than are read at first."""
+    row = "  {number}: 0100007F:{port:04X} 00000000:0000 0A 00000000:00000000 00:00000000 00000000 0 0 1"
+    rows = [row.format(number=number, port=number) for number in range(2000)]
+    put(machine, {"proc/net/tcp": "\n".join(["sl", *rows, row.format(number=2000, port=6818)])})
+    assert sampler(machine, slurmd_port=6818).sample(1000.0).services.slurmd_running
+    assert not sampler(machine, slurmd_port=6819).sample(1000.0).services.slurmd_running
+
+
 def test_munge_is_not_missed_where_slurm_does_not_use_it(machine: Path) -> None:
     """Such a site sets its socket to nothing."""
     sample = sampler(machine, munge_socket="").sample(1000.0)
@@ -99,9 +108,11 @@ def test_jobs_are_not_counted_at_every_sample(machine: Path) -> None:
 
 
 def test_a_machine_that_shows_nothing_is_still_reported(tmp_path: Path) -> None:
-    """No reading raises; what is not known is zero, and the health names what cannot be read."""
+    """What is not known is zero, the health names what cannot be read, and no service counts as stopped."""
     sample = sampler(tmp_path).sample(1000.0)
     assert sample.capacity.cpu_cores_total == 0
-    assert through_a_heartbeat(sample) == sample
+    assert "/proc/stat: No such file or directory; " in sample.health.last_error_message
+    assert (sample.services.slurmd_running, sample.services.munge_running) == (True, True)
+    assert (sample.health.status, through_a_heartbeat(sample)) == (HealthStatus.HEALTHY, sample)
     shutil.copytree(VM / "sys", tmp_path / "sys")
     assert sampler(tmp_path).sample(1000.0).capacity.cpu_cores_total == 2
