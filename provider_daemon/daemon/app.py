@@ -137,7 +137,7 @@ class Daemon:
         if self._config.collector is None:
             return None
         store = NodeStore(Path(self._config.collector.path))
-        return MeasuredAgents(TrustedAgents(store, self.ledger), self._meters, self.clock)
+        return MeasuredAgents(TrustedAgents(store, self.ledger, self.clock), self._meters, self.clock)
 
     # --- life ---
 

@@ -138,7 +138,7 @@ def revoke(house: House, host: str) -> None:
 async def test_a_revoked_agent(house: House, agents: FakeAgents) -> None:
     """What it reported counts no more, although the collector's database still has it. After a new token the
     node must register again."""
-    trusted = TrustedAgents(agents, house.ledger)
+    trusted = TrustedAgents(agents, house.ledger, house.chain.clock)
     watch(house, trusted)
     agents.report("n1", SICK, gpus(2, [1]))
     agents.report("n2")
@@ -154,6 +154,21 @@ async def test_a_revoked_agent(house: House, agents: FakeAgents) -> None:
     house.chain.block()
     agents.report("n1")
     assert set(trusted.facts("HPC-1")) == {"alpha.n1", "alpha.n2"}
+
+
+async def test_a_collector_with_another_clock(house: House, agents: FakeAgents) -> None:
+    """Its agents are silent until the second reading shows a new heartbeat, and not for as long as the clocks
+    differ."""
+    watch(house, TrustedAgents(agents, house.ledger, house.chain.clock))
+    shown = []
+    for number in range(10):
+        if number < 4:
+            agents.report("n1")
+            found = agents.known["alpha.n1"]
+            agents.known["alpha.n1"] = replace(found, seen_at=found.seen_at - 86_400)
+        await beat(house)
+        shown.append((await node(house)).health.uptime_seconds > 0)
+    assert (shown[:7], shown[-1]) == ([False] + [True] * 6, False)
 
 
 async def test_a_failed_gpu_is_not_counted(house: House, agents: FakeAgents) -> None:
