@@ -9,12 +9,13 @@ from enum import StrEnum
 from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.maintenance import Window
 from provider_daemon.job.payment import ChainSettlement
-from provider_daemon.ledger import books, customers, figures, maintenance, meta
+from provider_daemon.ledger import books, customers, figures, maintenance, meta, nodes
 from provider_daemon.ledger.books import Unpaid
 from provider_daemon.ledger.disputes import KnownDispute, still_open
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import SetAside, StoredTx, Waiting, read_jobs
+from provider_daemon.nodes.hold import NodeHold
 
 NEWEST = 200  # jobs
 FEW = 20  # transactions, and quarantined records
@@ -29,11 +30,16 @@ class Show(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClusterNotes:
-    """What the ledger has of a served cluster. `windows`: all that are stored, also those that are over."""
+    """What the ledger has of a served cluster. `windows`: all that are stored, also those that are over.
+
+    `holds`: why nodes are not sold. `failed_gpus`: how many GPUs are not sold, by host.
+    """
 
     cluster_id: str
     pause: Pause | None
     windows: tuple[Window, ...]
+    holds: tuple[NodeHold, ...] = ()
+    failed_gpus: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +81,13 @@ def read(ledger: Ledger) -> Rows:
         settlement=ledger.get(meta.SETTLEMENT),
         booked=booked(ledger, newest),
         clusters=tuple(
-            ClusterNotes(each, ledger.get(meta.pause(each)), maintenance.windows(ledger, each, 0))
+            ClusterNotes(
+                each,
+                ledger.get(meta.pause(each)),
+                maintenance.windows(ledger, each, 0),
+                tuple(nodes.holds(ledger, each)),
+                {host: len(failed.good_since) for host, failed in ledger.get(meta.failed_gpus(each)).items()},
+            )
             for each in ledger.get(meta.SERVED).split()
         ),
     )

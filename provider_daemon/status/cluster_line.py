@@ -1,4 +1,4 @@
-"""What keeps a cluster from accepting all jobs: a pause, maintenance, a silent SLURM. Pure."""
+"""What keeps a cluster from accepting all jobs: a pause, maintenance, a silent SLURM, sick nodes. Pure."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from provider_daemon.ledger.listing import ClusterNotes
 from provider_daemon.status.units import age, short
 
+NODES_SHOWN = 3
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterLine:
-    """A cluster that an operator paused, or with a maintenance window now or later.
+    """A cluster that an operator paused, with a maintenance window now or later, or with nodes not sold.
 
     `paused_by` is "" unless it is paused, or is being resumed (`resuming`) and the chain still shows it as
     draining. `silent`: SLURM did not answer the last poll. `maintenance` describes each window, the next one
-    first.
+    first. `nodes`: one text for each of a few nodes that are not sold, or whose GPUs are not.
     """
 
     cluster: str
@@ -24,13 +26,15 @@ class ClusterLine:
     silent: bool
     in_maintenance: bool
     maintenance: tuple[str, ...]
+    nodes: tuple[str, ...] = ()
 
 
 def cluster_line(notes: ClusterNotes, silent: Collection[str], now: float) -> ClusterLine | None:
     """Returns None for a cluster about which there is nothing to say."""
     ahead = [window for window in notes.windows if window.ends_at > now]
     pause, mute = notes.pause, notes.cluster_id in silent
-    if pause is None and not ahead and not mute:
+    nodes = tuple(_nodes(notes))
+    if pause is None and not ahead and not mute and not nodes:
         return None
     return ClusterLine(
         cluster=short(notes.cluster_id),
@@ -41,7 +45,20 @@ def cluster_line(notes: ClusterNotes, silent: Collection[str], now: float) -> Cl
         silent=mute,
         in_maintenance=any(window.starts_at <= now for window in ahead),
         maintenance=tuple(short(str(window)) for window in ahead),
+        nodes=nodes,
     )
+
+
+def _nodes(notes: ClusterNotes) -> Iterator[str]:
+    whole = {hold.host: f"{hold.host} is not sold: {hold.reason}" for hold in notes.holds}
+    parts = {
+        host: f"{count} failed {'GPU' if count == 1 else 'GPUs'} of {host} not sold"
+        for host, count in notes.failed_gpus.items()
+    }
+    found = [short(text) for _, text in sorted((parts | whole).items())]
+    yield from found[:NODES_SHOWN]
+    if len(found) > NODES_SHOWN:
+        yield f"{len(found) - NODES_SHOWN} more; see provd node list"
 
 
 def notes(line: ClusterLine, now: float) -> Iterator[str]:
@@ -54,3 +71,4 @@ def notes(line: ClusterLine, now: float) -> Iterator[str]:
         why = f": {line.reason}" if line.reason else ""
         yield f"paused by {line.paused_by} {age(now - line.since)} ago{why}; draining on chain"
     yield from line.maintenance
+    yield from line.nodes

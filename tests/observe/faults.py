@@ -1,4 +1,4 @@
-"""Six faults, produced and repaired as on a real site, and the alerts that each must and may fire."""
+"""Seven faults, produced and repaired as on a real site, and the alerts that each must and may fire."""
 
 import asyncio
 import signal
@@ -164,6 +164,20 @@ class GpusUncounted:
         await start_slurm(place)
 
 
+# --- nodes ---
+
+
+async def fail_gpu(place: Place) -> None:
+    """A node's agent, which an operator has admitted, reports one of its GPUs as failed."""
+    await provd("node", "token", "n1", "-c", str(place.stage.config))
+    place.stage.agent.failed = [1]
+    place.stage.agent.start()
+
+
+async def repair_gpu(place: Place) -> None:
+    place.stage.agent.failed = []
+
+
 # --- disputes ---
 
 REASON = "it was idle all the time"
@@ -253,6 +267,14 @@ FAULTS = (
         _uncounted.end,
         {"ProvdJobsParked": "the GPU job that ended cannot be billed and waits for the operator"},
         "no_gpu_record",
+    ),
+    Fault(
+        "a GPU fails",
+        "nodes",
+        fail_gpu,
+        repair_gpu,
+        {"ProvdNodeUnhealthy": "its node's agent reports the GPU as failed"},
+        "1 failed GPU of n1 not sold",
     ),
     Fault(
         "a customer disputes a bill",

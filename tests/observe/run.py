@@ -1,4 +1,4 @@
-"""Breaks five things under the real daemon, and disputes a bill; a real Prometheus and Chromium watch it.
+"""Breaks six things under the real daemon, and disputes a bill; a real Prometheus and Chromium watch it.
 
     python -m tests.observe.run [--only NAME]... [--pictures DIRECTORY]
 
@@ -97,7 +97,7 @@ class Seen:
 
 
 async def observe(directory: Path, pictures: Path, faults: Sequence[Fault]) -> Seen:
-    """Compares the series only after all six faults: some exist only while something is wrong."""
+    """Compares the series only after all faults: some exist only while something is wrong."""
     seen = Seen()
     async with built(directory) as place, watched(place.stage.page, pictures) as (tab, page):
         say(

@@ -22,6 +22,7 @@ from provider_daemon.demo.sites import DemoSite, SimulatedDemoSite
 from provider_daemon.job.state import State
 from provider_daemon.ledger import disputes, listing, reconciliation
 from provider_daemon.ledger.ledger import Ledger
+from tests.observe.agents import Reporter, open_store
 from tests.observe.prometheus import Prometheus, start_prometheus
 from tests.waiting import until
 
@@ -32,7 +33,8 @@ WAIT_SECONDS = 120  # seconds for what should happen soon
 class Stage:
     """The stage.
 
-    `directory` has the daemon's provd.toml, log and ledger; `page` is the address of its status page.
+    `directory` has the daemon's provd.toml, log and ledger; `page` is the address of its status page. `agent`
+    is that of the node n1; it is not started yet.
     """
 
     prometheus: Prometheus
@@ -43,6 +45,7 @@ class Stage:
     customer: Account
     directory: Path
     page: str
+    agent: Reporter
 
     @property
     def config(self) -> Path:
@@ -92,7 +95,10 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
         stack.push_async_callback(site.down)
         market = await opened(directory, "published")
         stack.push_async_callback(market.close)
-        config, listen = configure(write_config(directory, site, market.secret, market.port), dead)
+        store, table = open_store(directory)
+        agent = Reporter(store, "n1")
+        stack.push_async_callback(agent.stop)
+        config, listen = configure(write_config(directory, site, market.secret, market.port, table), dead)
         compared_before(directory / "ledger.sqlite")
         daemon = Process("the daemon", ["run", "-c", str(config)], directory / "provd.log")
         daemon.start()
@@ -110,6 +116,7 @@ async def stage(directory: Path, site: DemoSite, *dead: str) -> AsyncIterator[St
             customer,
             directory,
             f"http://{listen}/",
+            agent,
         )
         await until("Prometheus has scraped the daemon", lambda: scraped(prometheus), WAIT_SECONDS)
         yield made

@@ -12,13 +12,15 @@ from provider_daemon.job.maintenance import Window, WindowSource
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
-from provider_daemon.ledger import listing, maintenance, meta
+from provider_daemon.ledger import listing, maintenance, meta, nodes
 from provider_daemon.ledger.books import BookedJob
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.pause import Pause
 from provider_daemon.ledger.rows import OpenTx, SetAside, Waiting
 from provider_daemon.money.account import Accounted
 from provider_daemon.money.job_bill import expected_bill
+from provider_daemon.nodes.condition import FailedGpus
+from provider_daemon.nodes.hold import HoldSource, NodeHold
 from provider_daemon.status.cluster_line import notes
 from provider_daemon.status.job_status import JobStatus, standing, why
 from provider_daemon.status.overview import Count, DaemonStatus, line, overview
@@ -134,6 +136,25 @@ def test_price_and_paid() -> None:
         (77, 77),
     ]
     assert (found[0].customer, found[0].nodes, found[0].price_denom) == (JOB.spec.customer, 1, "uvirt")
+
+
+def test_nodes_that_are_not_sold(ledger: Ledger) -> None:
+    """A few are named, a whole node before its GPUs, and the rest is counted."""
+    with ledger.write():
+        ledger.set(meta.SERVED, "HPC-1 HPC-2")
+        ledger.set(
+            meta.failed_gpus("HPC-1"), {"n0": FailedGpus(4, {0: 0.0, 2: 9.0}), "n1": FailedGpus(1, {0: 0.0})}
+        )
+        for number in range(1, 5):
+            hold = NodeHold("HPC-1", f"n{number}", HoldSource.HEALTH, 1.0, "slurmd is not running")
+            nodes.hold(ledger, hold)
+    (found,) = overview(listing.read(ledger), None, 9.0).clusters
+    assert list(notes(found, 9.0)) == [
+        "2 failed GPUs of n0 not sold",
+        "n1 is not sold: slurmd is not running",
+        "n2 is not sold: slurmd is not running",
+        "2 more; see provd node list",
+    ]
 
 
 def test_what_keeps_clusters_from_accepting_jobs(ledger: Ledger) -> None:
