@@ -110,7 +110,7 @@ test-data-attacks: .venv/.ready ## Run every attack on data transfer, a line for
 lying-endpoints: .venv/.ready ## Run the real daemon while one of three chain endpoints tells thirty-two lies, listed first and last (ONLY=part of a name)
 	@.venv/bin/python -m tests.lying_endpoints.run $(if $(ONLY),--only "$(ONLY)")
 
-simulate: .venv/.ready ## Run the real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one; MODE=wire, pool or crowd)
+simulate: .venv/.ready ## Run the real loops under kills, lost answers and lies in virtual time (N=10000 schedules, or SEED=one; MODE=wire, pool, crowd or nodes)
 	@.venv/bin/python -m tests.simulation.run $(if $(MODE),--$(MODE)) $(if $(SEED),--seed $(SEED),--n $(or $(N),10000))
 
 .PHONY: fuzz

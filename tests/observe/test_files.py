@@ -188,4 +188,4 @@ def test_the_list_of_faults() -> None:
     listed = {row[0]: row[1].split(", ") for row in table((DOCS / "alerts/README.md").read_text(), "fault")}
     assert listed == {fault.name: list(fault.fires) for fault in FAULTS}
     assert {name for fault in FAULTS for name in fault.fires} <= set(ALERTS)
-    assert {fault.side for fault in FAULTS} == {"SLURM", "SSH", "chain", "money", "jobs", "disputes"}
+    assert {fault.side for fault in FAULTS} == {"SLURM", "SSH", "chain", "money", "jobs", "nodes", "disputes"}

@@ -67,6 +67,7 @@ class Books:
 
     jobs: dict[str, Record] = field(default_factory=dict)
     nodes: dict[str, int] = field(default_factory=dict)
+    active: dict[str, bool] = field(default_factory=dict)
     cluster: str = "active"
     wallet: int = 10**12
     sequence: int = 0
@@ -124,6 +125,7 @@ class Books:
         if 0 < message.last_sequence_number <= self.nodes.get(message.node_id, 0):
             raise Failed("heartbeat sequence must grow: stale heartbeat")
         self.nodes[message.node_id] = message.last_sequence_number
+        self.active[message.node_id] = message.active
 
     def settle(self, record: Record, usage: Usage) -> None:
         """Pays the escrow out once: to provider and platform, and the rest back to the customer."""
@@ -142,5 +144,5 @@ def snapshot_of(books: Books) -> Books:
     tried.jobs = {job_id: copy.copy(record) for job_id, record in books.jobs.items()}
     for record in tried.jobs.values():
         record.told, record.paid = list(record.told), dict(record.paid)
-    tried.nodes, tried.uvirt = dict(books.nodes), Counter(books.uvirt)
+    tried.nodes, tried.active, tried.uvirt = dict(books.nodes), dict(books.active), Counter(books.uvirt)
     return tried

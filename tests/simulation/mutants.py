@@ -14,6 +14,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.simulation.crowd import play as play_crowd
+from tests.simulation.nodes import play as play_nodes
 from tests.simulation.pool.schedule import POOL as POOL_FAULTS
 from tests.simulation.pool.schedule import PoolSchedule
 from tests.simulation.pool.schedule import play as play_pool
@@ -31,6 +32,7 @@ from tests.simulation.wrong.crowd import CROWD
 from tests.simulation.wrong.data import DATA
 from tests.simulation.wrong.memory import MEMORY
 from tests.simulation.wrong.names import NAMES
+from tests.simulation.wrong.nodes import NODES
 from tests.simulation.wrong.pool import POOL
 from tests.simulation.wrong.records import RECORDS
 from tests.simulation.wrong.sending import SENDING
@@ -107,6 +109,7 @@ MUTANTS: dict[str, Changes] = {
     **POOL,
     **WIRE_MUTANTS,
     **CROWD,
+    **NODES,
 }
 
 
@@ -143,6 +146,7 @@ def hunt(
         **dict.fromkeys(WIRE_MUTANTS, play_wire),
         **dict.fromkeys(POOL, play_pool),
         **dict.fromkeys(CROWD, play_crowd),
+        **dict.fromkeys(NODES, play_nodes),
     }
     play_one = play_one or modes.get(name, play)
     with wearing(name):

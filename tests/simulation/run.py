@@ -1,8 +1,8 @@
 """Runs the simulation.
 
 `python -m tests.simulation.run --n 10000` plays fresh seeds in two processes; `--seed N` replays one with its
-timeline. `--wire`, `--pool` and `--crowd` select the other modes: the real adapters, a Unix user for each
-customer, and one customer who floods the provider.
+timeline. `--wire`, `--pool`, `--crowd` and `--nodes` select the other modes: the real adapters, a Unix user
+for each customer, one customer who floods the provider, and compute nodes with agents.
 """
 
 import argparse
@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 
+from tests.simulation.agents import AGENTS
 from tests.simulation.crowd import play as play_crowd
+from tests.simulation.nodes import play as play_nodes
 from tests.simulation.pool import schedule as pool
 from tests.simulation.pool.schedule import play as play_pool
 from tests.simulation.schedule import Result, play
@@ -37,6 +39,7 @@ class Mode:
 
 PORTS = Mode(play, "make simulate SEED=", frozenset(FAULTS))
 CROWD = Mode(play_crowd, "make simulate MODE=crowd SEED=", frozenset())
+NODES = Mode(play_nodes, "make simulate MODE=nodes SEED=", frozenset(AGENTS))
 WIRE = Mode(play_wire, "make simulate MODE=wire SEED=", frozenset({*SLURM, *CHAIN}))
 POOL = Mode(play_pool, "make simulate MODE=pool SEED=", frozenset({*pool.POOL}))
 PROCESSES = 2
@@ -56,8 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--pool", action="store_true", help="the third mode: customers with a Unix user each")
     parser.add_argument("--crowd", action="store_true", help="the fourth mode: one customer floods another")
+    parser.add_argument("--nodes", action="store_true", help="the fifth mode: compute nodes with agents")
     asked = parser.parse_args(argv)
-    mode = WIRE if asked.wire else POOL if asked.pool else CROWD if asked.crowd else PORTS
+    modes = {"wire": WIRE, "pool": POOL, "crowd": CROWD, "nodes": NODES}
+    mode = next((mode for name, mode in modes.items() if getattr(asked, name)), PORTS)
     if asked.seed is not None:
         return _show(mode, mode.play(asked.seed))
     first = asked.first if asked.first is not None else secrets.randbelow(10**9)

@@ -6,6 +6,7 @@ are not.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from provider_daemon.errors import Transient
@@ -46,7 +47,22 @@ class SimulatedScheduler(SlurmScheduler):
         self._gate = gate
 
     async def nodes(self) -> tuple[Node, ...]:
-        return await self._far("scontrol", lambda: HOSTS)
+        return await self._far("scontrol", self._nodes)
+
+    def _nodes(self) -> tuple[Node, ...]:
+        drained = self._site.drained
+        return tuple(
+            replace(node, slurm_state="IDLE+DRAIN", usable=False, draining=True, reason=drained[node.host])
+            if node.host in drained
+            else node
+            for node in HOSTS
+        )
+
+    async def drain(self, host: str, reason: str) -> None:
+        await self._far("scontrol update", lambda: self._site.drained.update({host: reason}))
+
+    async def undrain(self, host: str) -> None:
+        await self._far("scontrol update", lambda: self._site.drained.pop(host, None))
 
     async def reservations(self) -> tuple[Reservation, ...]:
         return await self._far("scontrol", lambda: ())

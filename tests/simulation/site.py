@@ -40,6 +40,7 @@ class Site:
         self.refused: set[str] = set()
         self.taken: set[str] = set()  # names of ours that another job took
         self.invented: set[str] = set()  # names of jobs that only a lying endpoint has
+        self.drained: dict[str, str] = {}  # host -> reason
         self.down_until = 0.0
         self.outage = Outage(world)
         self.claims = Claims(world)

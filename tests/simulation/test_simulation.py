@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.mutants import MUTANTS, crashed, hunt
+from tests.simulation.nodes import play as play_nodes
 from tests.simulation.pool.schedule import play as play_pool
 from tests.simulation.schedule import play
 
 SCHEDULES = 300
 POOL_SCHEDULES = 15
+NODES_SCHEDULES = 10
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,6 +43,11 @@ def test_no_promise_breaks() -> None:
 def test_no_customer_gets_anothers_user() -> None:
     """A few schedules of the third mode; `make simulate MODE=pool` plays more."""
     assert [wrong for seed in range(POOL_SCHEDULES) for wrong in play_pool(seed).wrongs] == []
+
+
+def test_no_sick_node_is_sold() -> None:
+    """A few schedules of the mode with node agents; `make simulate MODE=nodes` plays more."""
+    assert [wrong for seed in range(NODES_SCHEDULES) for wrong in play_nodes(seed).wrongs] == []
 
 
 def test_a_seed_plays_the_same_again() -> None:
