@@ -17,7 +17,11 @@ FUNCTIONS: dict[str, frozenset[str]] = {
     "books.evidence": frozenset({"_entry"}),
     "control.jobs": frozenset({"_decided", "_unpark"}),
     "job.hold": frozenset(),
-    "job.lifecycle": frozenset({"_several", "_unseen", "_overdue", "_learn", "_finish", "refuse_id"}),
+    "job.lifecycle": frozenset(
+        {"_without_claim", "_unseen", "_duplicate", "_overdue", "_learn", "refuse_id"}
+    ),
+    "job.outcome": frozenset({"finish"}),
+    "job.own_slurm_job": frozenset(),
     "loops.advance": frozenset(),
     "loops.customer_slots": frozenset(),
     "loops.disputes": frozenset(),

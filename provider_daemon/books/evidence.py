@@ -17,7 +17,7 @@ from provider_daemon.chain.keys import Signer
 from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Refused
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.ledger import books, disputes, usage_records
 from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.ledger.event_kind import EventKind

@@ -12,7 +12,7 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 
 if TYPE_CHECKING:
     from provider_daemon.chain.client import GrpcChain
-    from provider_daemon.job.lifecycle import Job
+    from provider_daemon.job.job import Job
     from provider_daemon.money.explain import Explanation
     from provider_daemon.money.rules import Rules
 

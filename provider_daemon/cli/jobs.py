@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provider_daemon.config.model import Config
-    from provider_daemon.job.lifecycle import Job
+    from provider_daemon.job.job import Job
     from provider_daemon.ledger.ledger import Ledger
 
 JobId = Annotated[str, typer.Argument(metavar="JOB", help="The job's id on chain, such as JOB-1.")]

@@ -11,7 +11,7 @@ from provider_daemon.errors import Refused
 
 if TYPE_CHECKING:
     from provider_daemon.config.model import ChainConfig
-    from provider_daemon.job.lifecycle import Job
+    from provider_daemon.job.job import Job
     from provider_daemon.job.spec import ChainJob
 
 EPILOG = example("provd ledger drop JOB-7 --yes")

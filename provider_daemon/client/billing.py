@@ -6,7 +6,7 @@ from provider_daemon.chain.codec import decode
 from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCJob, HPCRewardRecord
 from provider_daemon.chain.store import Store
 from provider_daemon.errors import Refused, Unreadable
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.money.job_bill import job_rules
 from provider_daemon.money.pricing import price_rules, read_prices
 from provider_daemon.money.rules import DEFAULT, Rules

@@ -9,7 +9,7 @@ from pydantic import Field
 from provider_daemon.audit_log.records import Action
 from provider_daemon.control.operation import Body, Context, Deed, Operation, Reason
 from provider_daemon.errors import LedgerError, Refused
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.operator import NotPossible, end, refuse
 from provider_daemon.ledger.event_kind import EventKind
 

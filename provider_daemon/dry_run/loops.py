@@ -19,7 +19,7 @@ from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.hold import EXPLAINED
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.ledger import meta

@@ -10,7 +10,8 @@ from provider_daemon.daemon.build import served_cluster
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.admission import Inadmissible, PreconfiguredWorkload, QueueOption, Terms, admit
 from provider_daemon.job.data import needs_image
-from provider_daemon.job.lifecycle import Job, wall_limit
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.spec import Spec, Workload
 from provider_daemon.job.state import State
 from provider_daemon.slurm.script import render

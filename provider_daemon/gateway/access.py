@@ -10,7 +10,7 @@ from provider_daemon.gateway.errors import ApiError, Code
 from provider_daemon.gateway.limits import too_many
 from provider_daemon.gateway.measures import REFUSED
 from provider_daemon.gateway.parts import Gateway, Site
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.site_root import user_at
 from provider_daemon.listener.peer import client_address
 from provider_daemon.metrics.gate import peer_group

@@ -15,7 +15,7 @@ from provider_daemon.gateway.answers import answer, streaming
 from provider_daemon.gateway.errors import ApiError, Code
 from provider_daemon.gateway.parts import Gateway, Site
 from provider_daemon.gateway.ranges import entity_tag, http_date, is_same, requested
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.site_files.stream import FileStream
 from provider_daemon.site_files.values import Identity, NotAllowed, NotThere
 from provider_daemon.tokens.identity import Right

@@ -15,7 +15,7 @@ from provider_daemon.gateway.errors import ApiError, Code
 from provider_daemon.gateway.job_view import details, dispute, summary
 from provider_daemon.gateway.parts import Gateway
 from provider_daemon.gateway.ranges import is_same
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.tokens.identity import Right
 from provider_daemon.tokens.login import LINK_SECONDS
 from provider_daemon.transfers.rows import JobTransfer, ManifestLine

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.state import TERMINAL
 from provider_daemon.ledger.disputes import KnownDispute
 from provider_daemon.money.job_bill import expected_bill

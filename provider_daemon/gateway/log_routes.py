@@ -15,7 +15,7 @@ from provider_daemon.gateway.events import KEEP_ALIVE, LogEvents
 from provider_daemon.gateway.file_routes import at_site
 from provider_daemon.gateway.job_view import has_ended
 from provider_daemon.gateway.parts import Gateway, Site
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.site_files.values import NotThere
 from provider_daemon.tokens.identity import Right
 

@@ -7,7 +7,7 @@ means that the mover has not seen the job yet, so the job waits.
 import math
 from dataclasses import dataclass, replace
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.signed_words import SignedWords
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State

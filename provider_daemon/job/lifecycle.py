@@ -52,20 +52,22 @@ implausible record unless an operator accepted it.
 import math
 from dataclasses import dataclass, replace
 
-from pydantic import ConfigDict, with_config
-
-from provider_daemon.job.admission import Program
 from provider_daemon.job.claim import Claim
-from provider_daemon.job.hold import Hold
-from provider_daemon.job.naming import public_name
-from provider_daemon.job.parking import CHECKED_AGAIN, Parked, ParkReason
-from provider_daemon.job.plausibility import implausible, is_dated_after
-from provider_daemon.job.pricing import DEFAULT_PRICES, Pricing
+from provider_daemon.job.job import Job, park
+from provider_daemon.job.outcome import finish
+from provider_daemon.job.own_slurm_job import (
+    CLAIM_SECONDS,
+    claimed_by,
+    nothing_ran,
+    pick,
+    ran_nothing,
+    several,
+    unproven,
+)
+from provider_daemon.job.parking import CHECKED_AGAIN, ParkReason
+from provider_daemon.job.plausibility import is_dated_after
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
-from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL, State, route
-from provider_daemon.job.transfer import Results
-from provider_daemon.job.usage import GpuUnaccounted, Usage, measure
 
 # Exactly-once submission depends on these four, in seconds: a submission must be over before its absence from
 # SLURM counts. START_SECONDS is the time from the call of a command until it runs at the site; a command that
@@ -84,121 +86,6 @@ MISSING_PATIENCE = 600
 HOPELESS_PATIENCE = 120
 MAX_ATTEMPTS = 5  # submissions without a trace in SLURM, before the job is parked
 MAX_UNCLAIMED = 5  # SLURM jobs that ended because they could not claim the job, before it is parked
-# seconds: a SLURM job that ran for longer and has no claim did not end because of that
-CLAIM_SECONDS = 300
-
-TIMED_OUT = (124, 137)  # exit codes of timeout(1): the program ended at SIGTERM, or had to be killed
-
-
-# a stored job with a field of another type or name is refused
-@with_config(ConfigDict(strict=True, extra="forbid"))
-@dataclass(frozen=True, slots=True)
-class Job:
-    """The facts about one job. Times in seconds since the epoch; `None` if something has not happened.
-
-    `refused` holds why provd ends the job. `gpus_forgone`: the operator accepts an accounting record that
-    names no GPU although the job requested some. `slurm_name` is empty for a job that version 0.1.0 or older
-    named. `submitted_at`: SLURM's submit time of `slurm_id` as last seen, 0 until then; with it a SLURM job
-    whose name was changed is still recognised. Without an id: that of the earliest of several SLURM jobs that
-    were seen under the name; from then on only a complete snapshot shows which one is the job's own.
-    `record_accepted`: the operator unparked the job although its accounting record is implausible.
-    `sbatch_answer`: what sbatch printed at the last submission that returned no SLURM id. `directory`: the
-    job's directory at the site, of its last submission. `measured_at`: when the final record was first read.
-    `settled_at`: when the usage with everything that belongs to it became final, and the report was due;
-    `results`: the manifest that this report signs, if there was one. `user`: the Unix user of the job at the
-    site; "" for the user of provd's own login. `image`: the digest of the image that was submitted last; ""
-    for a native program, for a launcher of the site's own, and if another submission runs. `claims`: its
-    SLURM jobs claim it; False for one of an older ledger until it is submitted again. `duplicate_of`: the
-    SLURM job that had claimed it when another one started. `unclaimed`: the SLURM jobs that could not
-    claim it. `pricing`, `price_multiplier`: of its offering and queue, when the job was adopted; `repriced`:
-    the offering was changed between the job's submission and then, so that the chain may bill it by earlier
-    prices. In units of the prices' denom: `estimate`, the most that it can cost; `agreed`, what its customer
-    promised at most; `escrowed`, what of that the chain holds. None in a job of an older ledger.
-    `end_reason`: why an operator ends or refuses the job, "" if none does; `written_off`: a parked job that
-    an operator refused, whatever SLURM shows of it.
-    """
-
-    spec: Spec
-    program: Program | None
-    wall_seconds: int
-    adopted_at: float
-    state: State
-    reported: State
-    promised: State
-    chain_started_at: int = 0
-    slurm_id: str = ""
-    intent_at: float | None = None
-    attempt: int = 0
-    usage: Usage | None = None
-    exit_code: int = 0
-    message: str = ""
-    refused: str = ""
-    parked: Parked | None = None
-    missing_since: float | None = None
-    hopeless_since: float | None = None
-    closed_at: float | None = None
-    gpus_forgone: bool = False
-    slurm_name: str = ""
-    submitted_at: int = 0
-    record_accepted: bool = False
-    hold: Hold | None = None
-    hold_since: float | None = None
-    disowned: bool = False
-    sbatch_answer: str = ""
-    directory: str = ""
-    measured_at: float | None = None
-    settled_at: float | None = None
-    results: Results | None = None
-    user: str = ""
-    image: str = ""
-    claims: bool = False
-    duplicate_of: str = ""
-    unclaimed: tuple[str, ...] = ()
-    pricing: Pricing = DEFAULT_PRICES
-    price_multiplier: str = ""
-    repriced: bool = False
-    estimate: int | None = None
-    agreed: int | None = None
-    escrowed: int | None = None
-    end_reason: str = ""
-    written_off: bool = False
-
-    @property
-    def name(self) -> str:
-        """The name of the SLURM job and of its directory."""
-        return self.slurm_name or public_name(self.spec)
-
-    @property
-    def submitted(self) -> bool:
-        """Whether the job may exist in SLURM."""
-        return (
-            bool(self.slurm_id)
-            or self.intent_at is not None
-            or self.reported not in (State.PENDING, State.FAILED)
-        )
-
-    @property
-    def measured(self) -> bool:
-        """Whether SLURM's final record was read, so that no more of SLURM is needed."""
-        return self.usage is not None
-
-    @property
-    def settled(self) -> bool:
-        """Whether the usage is final and the results are known or no longer waited for.
-
-        A job of an older ledger, and one that the chain ended, is settled with its final record.
-        """
-        return self.settled_at is not None or (self.measured and self.promised in TERMINAL)
-
-    @property
-    def gpus_owed(self) -> int:
-        """The number of GPUs that the accounting record must name."""
-        return 0 if self.gpus_forgone else self.spec.resources.gpus_per_node * self.spec.resources.nodes
-
-    @property
-    def never_ran(self) -> bool:
-        """Whether the job ended without being in SLURM: refused at intake or by sbatch."""
-        return self.state in TERMINAL and not self.slurm_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,12 +127,12 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
         or (job.parked and not (job.disowned or job.parked.reason in CHECKED_AGAIN))
     ):
         return _close(job, snapshot, now)
-    if (held := _several(job, snapshot)) is not None:
+    if (held := several(job, snapshot)) is not None:
         return held
-    seen = _pick(job, snapshot)
+    seen = pick(job, snapshot)
     if seen is None:
         return _close(_unseen(job, snapshot, now), snapshot, now)
-    if _ran_nothing(job, seen):
+    if ran_nothing(job, seen):
         return _close(_without_claim(job, seen, now), snapshot, now)
     missing_since = job.missing_since if seen.overdue else None
     submitted_at = seen.submitted_at or job.submitted_at
@@ -256,48 +143,6 @@ def observe(job: Job, snapshot: Snapshot, now: float, latest: float = math.inf) 
         latest,
     )
     return _close(_overdue(job, snapshot, now) if seen.overdue else job, snapshot, now)
-
-
-def _park(job: Job, reason: ParkReason, detail: str) -> Job:
-    return replace(job, parked=Parked(reason, detail))
-
-
-def _ids(sightings: tuple[Sighting, ...]) -> str:
-    return ", ".join(sighting.slurm_id for sighting in sightings)
-
-
-def _ran_nothing(job: Job, seen: Sighting) -> bool:
-    return job.claims and seen.ran_nothing
-
-
-def _rest(job: Job, snapshot: Snapshot) -> tuple[Sighting, ...]:
-    """Returns the SLURM jobs under the job's name that may have run something."""
-    return tuple(seen for seen in snapshot.of(job.name) if not _ran_nothing(job, seen))
-
-
-def _own(job: Job, snapshot: Snapshot) -> tuple[Sighting, ...]:
-    """Returns the SLURM jobs under the job's name that may be its own; only the claim's, if it is known.
-
-    Once one could not claim the job, the name proves nothing: others could read it before the job was
-    submitted again. Then only the random directory of the last submission does.
-    """
-    sightings, rest = snapshot.of(job.name), _rest(job, snapshot)
-    if claims := {seen.duplicate.slurm_id for seen in sightings if job.claims and seen.duplicate}:
-        return tuple(seen for seen in rest if seen.slurm_id in claims)
-    if len(rest) == len(sightings):
-        return rest
-    known = {"", *(seen.directory for seen in sightings if seen not in rest)}
-    return tuple(seen for seen in rest if seen.directory == job.directory and job.directory not in known)
-
-
-def _pick(job: Job, snapshot: Snapshot) -> Sighting | None:
-    if job.slurm_id:
-        return next((seen for seen in snapshot.of(job.name) if seen.slurm_id == job.slurm_id), None)
-    sightings = _own(job, snapshot)
-    if job.slurm_name:
-        return min(sightings, key=_first_submitted, default=None)  # nobody else knew the name before
-    live = [sighting for sighting in sightings if not sighting.final]
-    return next(iter(live or sightings), None)
 
 
 def _without_claim(job: Job, seen: Sighting, now: float) -> Job:
@@ -317,73 +162,21 @@ def _without_claim(job: Job, seen: Sighting, now: float) -> Job:
         f"SLURM job {seen.slurm_id} ended with exit code {seen.exit_code} after {seen.elapsed} s, and no "
         f"SLURM job has claimed the job ({len(searched.unclaimed)} times so far): {hint}"
     )
-    return _park(searched, ParkReason.UNCLAIMED, what)
-
-
-def _several(job: Job, snapshot: Snapshot) -> Job | None:
-    """Returns the job, waiting or parked, if it is unclear which of several SLURM jobs is ours; else None.
-
-    Only the signing key computes the name, so a job that others submit under it comes later, once they could
-    read it. The earliest one is ours, if all SLURM jobs of the name are known and no other has the same
-    submit time.
-    """
-    sightings = _own(job, snapshot)
-    if job.slurm_id or not sightings:
-        return None if job.slurm_id else _unproven(job, snapshot)
-    if len({sighting.slurm_id for sighting in sightings}) < 2:
-        # slurmctld may have forgotten ours before slurmdbd has its record
-        return job if job.submitted_at and not snapshot.complete_for(job.name) else None
-    if job.slurm_name:
-        first, second, *_ = sorted(map(_first_submitted, sightings))
-        if not snapshot.complete_for(job.name):
-            return replace(job, submitted_at=first)
-        if 0 < first < second:
-            return None
-    elif len({sighting.slurm_id for sighting in sightings if not sighting.final}) < 2:
-        return None
-    what = f"several SLURM jobs are named {job.name}: {_ids(sightings)}; cancel all but one, then unpark"
-    return _park(job, ParkReason.SEVERAL, what)
-
-
-def _unproven(job: Job, snapshot: Snapshot) -> Job | None:
-    """Returns the job, waiting or parked, while SLURM jobs of its name may turn out to be its own; else None.
-
-    They are where another one could not claim the job. A live one may claim it yet. One that ran for long may
-    have removed its claim.
-    """
-    rest = _rest(job, snapshot)
-    if not rest or _claimed_by(job, snapshot) is not None:
-        return None
-    if not snapshot.complete_for(job.name) or not all(seen.final for seen in rest):
-        return job
-    if job.reported in TERMINAL or job.disowned or all(map(_is_strangers, rest)):
-        return None
-    hint = "find out who submitted them; unpark when the customer has cancelled the job"
-    what = f"SLURM jobs named {job.name} ran for long and do not have its claim: {_ids(rest)}; {hint}"
-    return _park(job, ParkReason.SEVERAL, what)
-
-
-def _is_strangers(seen: Sighting) -> bool:
-    """Returns whether a SLURM job that does not have the claim, where one could not make it, is not ours."""
-    return seen.final and seen.elapsed <= CLAIM_SECONDS
-
-
-def _first_submitted(seen: Sighting) -> int:
-    return seen.first_submitted_at or seen.submitted_at
+    return park(searched, ParkReason.UNCLAIMED, what)
 
 
 def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
     if not snapshot.complete_for(job.name):
         return job
-    if not job.slurm_id and (winner := _claimed_by(job, snapshot)) is not None:
-        return _park(job, ParkReason.DUPLICATE, _duplicate(job, winner))
+    if not job.slurm_id and (winner := claimed_by(job, snapshot)) is not None:
+        return park(job, ParkReason.DUPLICATE, _duplicate(job, winner))
     if not job.slurm_id and job.attempt >= MAX_ATTEMPTS and _window_over(job, snapshot):
         answer = f" (last output of sbatch: {job.sbatch_answer})" if job.sbatch_answer else ""
         hint = "check sbatch on the login node, then unpark"
-        return _park(
+        return park(
             job, ParkReason.NO_TRACE, f"{job.attempt} submissions left no trace in SLURM{answer}: {hint}"
         )
-    if _nothing_ran(job, snapshot):
+    if nothing_ran(job, snapshot):
         ids = tuple(seen.slurm_id for seen in snapshot.of(job.name) if seen.unclaimed)
         return replace(job, unclaimed=job.unclaimed or ids, missing_since=None)
     if not (job.slurm_id or job.reported in (State.QUEUED, State.RUNNING)):
@@ -394,20 +187,7 @@ def _unseen(job: Job, snapshot: Snapshot, now: float) -> Job:
         return job
     where = f"SLURM job {job.slurm_id}" if job.slurm_id else f"a SLURM job named {job.name}"
     hint = "find out what happened to it, then unpark"
-    return _park(job, ParkReason.MISSING, f"{where} is in neither squeue nor sacct: {hint}")
-
-
-def _claimed_by(job: Job, snapshot: Snapshot) -> Claim | None:
-    """Returns the claim of the job's own SLURM job, if another one ended because of it."""
-    return next((seen.duplicate for seen in snapshot.of(job.name) if job.claims and seen.duplicate), None)
-
-
-def _nothing_ran(job: Job, snapshot: Snapshot) -> bool:
-    """Returns whether all SLURM jobs of the job ended because they could not claim it: nothing of it ran."""
-    unable = [seen for seen in snapshot.of(job.name) if job.claims and seen.unclaimed]
-    others = [seen for seen in snapshot.of(job.name) if seen not in unable]
-    foreign = all(_is_strangers(seen) and seen not in _own(job, snapshot) for seen in others)
-    return not job.slurm_id and bool(unable) and foreign
+    return park(job, ParkReason.MISSING, f"{where} is in neither squeue nor sacct: {hint}")
 
 
 def _duplicate(job: Job, winner: Claim) -> str:
@@ -430,19 +210,19 @@ def _overdue(job: Job, snapshot: Snapshot, now: float) -> Job:
         return job
     hint = "run `sacctmgr show runawayjobs` to fix the record, then unpark"
     what = f"SLURM job {job.slurm_id} has left squeue and sacct never closes it: {hint}"
-    return _park(job, ParkReason.NEVER_CLOSED, what)
+    return park(job, ParkReason.NEVER_CLOSED, what)
 
 
 def _learn(job: Job, seen: Sighting, now: float, latest: float) -> Job:
     if seen.phase is Phase.UNKNOWN:
         hint = "provd waits for one that it knows"
         what = f"SLURM job {seen.slurm_id} is in the unknown state {seen.slurm_state!r}: {hint}"
-        return _park(job, ParkReason.UNKNOWN_STATE, what)
+        return park(job, ParkReason.UNKNOWN_STATE, what)
     if math.isinf(latest) and not job.record_accepted and is_dated_after(seen.runs, now):
         return job  # the check needs the chain's clock, which was not read yet
     job = replace(job, parked=None)
     if seen.phase is Phase.ENDED and seen.final:
-        return _finish(job, seen, latest)
+        return finish(job, seen, latest)
     if seen.phase is Phase.RUNNING:
         started = State.RUNNING if job.state in (State.PENDING, State.QUEUED) else job.state
         return replace(job, state=started, refused="", hopeless_since=None)  # the job could start
@@ -461,58 +241,12 @@ def _wait(job: Job, seen: Sighting, now: float) -> Job:
     return replace(job, state=state, hopeless_since=since, refused=refused)
 
 
-def _finish(job: Job, seen: Sighting, latest: float) -> Job:
-    if not job.record_accepted and (
-        what := implausible(seen.runs, job.spec.resources, job.wall_seconds, latest)
-    ):
-        hint = "check it with sacct; unpark the job to report the record unchanged"
-        what = f"SLURM job {seen.slurm_id} has an implausible accounting record: {what}; {hint}"
-        return _park(job, ParkReason.IMPLAUSIBLE_RECORD, what)
-    try:
-        usage = measure(seen.runs, job.gpus_owed)
-    except GpuUnaccounted:
-        hint = (
-            "add gres/gpu to AccountingStorageTRES for later jobs; `provd job unpark --without-gpus` reports "
-            "this one without GPU usage"
-        )
-        what = f"SLURM job {seen.slurm_id} used GPUs that its accounting record does not name: {hint}"
-        return _park(job, ParkReason.NO_GPU_RECORD, what)
-    state, message = _outcome(job, seen)
-    return replace(job, state=state, message=message, usage=usage, exit_code=seen.exit_code)
-
-
-def _outcome(job: Job, seen: Sighting) -> tuple[State, str]:
-    """Returns the chain's state for SLURM's final record, and the status message."""
-    outcome = seen.outcome or State.FAILED
-    if outcome is State.COMPLETED:
-        return outcome, ""
-    if job.end_reason or job.refused:
-        return State.FAILED, job.end_reason or job.refused
-    if max(seen.elapsed, _limited_after(seen)) >= job.wall_seconds:
-        # The batch script ends its program exactly at the limit, so SLURM records an ordinary failure.
-        return State.TIMEOUT, (
-            f"reached its time limit of {job.wall_seconds} s (max_runtime_seconds "
-            f"{job.spec.max_runtime_seconds})"
-        )
-    if seen.exit_code == 127:
-        return outcome, (
-            "exit code 127: command not found; `command` is one program name, its arguments go into "
-            "`arguments`"
-        )
-    return outcome, f"SLURM: {seen.slurm_state}, exit code {seen.exit_code}"
-
-
-def _limited_after(seen: Sighting) -> int:
-    """Returns the seconds until the script ended its program, or 0. Suspended time counts for timeout(1)."""
-    return seen.ended_at - seen.started_at if seen.exit_code in TIMED_OUT and seen.started_at else 0
-
-
 def _close(job: Job, snapshot: Snapshot, now: float) -> Job:
     over = job.reported in TERMINAL or job.disowned
     if job.closed_at is not None or not over or (job.parked and not job.disowned):
         return job
     gone = job.measured or job.never_ran or not job.submitted or _written_off(job, snapshot)
-    absent = snapshot.complete_for(job.name) and _pick(job, snapshot) is None and _window_over(job, snapshot)
+    absent = snapshot.complete_for(job.name) and pick(job, snapshot) is None and _window_over(job, snapshot)
     return replace(job, closed_at=now) if gone or (absent and _asked_for(job, snapshot)) else job
 
 
@@ -547,7 +281,7 @@ def decide(job: Job, snapshot: Snapshot) -> Action:
     """Returns the action for the job that `observe` returned."""
     if job.closed_at is not None or (job.parked and not job.disowned) or job.measured or job.never_ran:
         return None
-    seen = _pick(job, snapshot)
+    seen = pick(job, snapshot)
     if seen is not None:
         return (
             Cancel(seen.slurm_id)
@@ -565,10 +299,10 @@ def _must_end(job: Job, seen: Sighting) -> bool:
 
 def _may_submit(job: Job, snapshot: Snapshot) -> bool:
     never_seen = job.state is State.PENDING and job.reported is State.PENDING
-    again = job.reported not in TERMINAL and _nothing_ran(job, snapshot)
+    again = job.reported not in TERMINAL and nothing_ran(job, snapshot)
     if job.hold or job.slurm_id or job.program is None or not (never_seen or again):
         return False
-    if _claimed_by(job, snapshot) is not None or _unproven(job, snapshot) is not None:
+    if claimed_by(job, snapshot) is not None or unproven(job, snapshot) is not None:
         return False
     late_enough = (
         snapshot.taken_at >= job.adopted_at if job.intent_at is None else _window_over(job, snapshot)
@@ -614,7 +348,7 @@ def restart_waits(job: Job, now: float) -> Job:
 def refuse_id(job: Job, slurm_id: str) -> Job:
     """Returns the job parked and without its invalid SLURM id, so that the other jobs continue."""
     what = f"invalid SLURM job id in the ledger: {slurm_id[:60]!r}; `provd ledger repair` clears it"
-    return _park(replace(job, slurm_id=""), ParkReason.INVALID_SLURM_ID, what)
+    return park(replace(job, slurm_id=""), ParkReason.INVALID_SLURM_ID, what)
 
 
 def look_by_name(job: Job, now: float) -> Job:

@@ -6,7 +6,7 @@ job as failed if SLURM proves that nothing of it ran.
 
 from dataclasses import replace
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.state import TERMINAL, State
 
 

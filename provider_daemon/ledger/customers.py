@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 
 from provider_daemon.job.customer_limits import DAY, MINUTE, History, core_seconds
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from provider_daemon import sqlite_file
 from provider_daemon.errors import LedgerError, Transient
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.ledger import meta, nodes, sql
 from provider_daemon.ledger.disputes import KnownDispute, known
 from provider_daemon.ledger.file import check_version

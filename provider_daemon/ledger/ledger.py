@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from provider_daemon.errors import LedgerError
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.slurm_id import LARGEST
 from provider_daemon.job.state import State

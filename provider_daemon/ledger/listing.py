@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.maintenance import Window
 from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.ledger import books, customers, figures, maintenance, meta, nodes

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from provider_daemon.job.lifecycle import Job, refuse_id
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import refuse_id
 from provider_daemon.job.slurm_id import is_slurm_id
 
 _JOB = TypeAdapter(Job)

@@ -17,7 +17,8 @@ from provider_daemon.job.admission import (
 )
 from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import Job, wall_limit
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import wall_limit
 from provider_daemon.job.maintenance import in_the_way, refusal
 from provider_daemon.job.payment import check_payment
 from provider_daemon.job.report_cost import MAX_MESSAGE, ReportGasLimits, too_dear

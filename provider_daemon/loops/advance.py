@@ -8,10 +8,10 @@ import structlog
 
 from provider_daemon.errors import Refused, Transient
 from provider_daemon.job.data import inputs_ready, over_quota, refuse_inputs, settle
+from provider_daemon.job.job import Job
 from provider_daemon.job.lifecycle import (
     Action,
     Cancel,
-    Job,
     Submit,
     decide,
     defer,

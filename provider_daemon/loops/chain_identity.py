@@ -9,7 +9,7 @@ another customer's job.
 import asyncio
 
 from provider_daemon.errors import Refused
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob, same_request
 from provider_daemon.ledger import meta
 from provider_daemon.ledger.ledger import Ledger

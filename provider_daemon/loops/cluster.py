@@ -11,8 +11,9 @@ from provider_daemon.job.admission import SitePolicy
 from provider_daemon.job.customer_limits import CustomerPolicy
 from provider_daemon.job.data import DataPolicy
 from provider_daemon.job.images import image_directory
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import needs_user
-from provider_daemon.job.lifecycle import Job, kill_after
+from provider_daemon.job.lifecycle import kill_after
 from provider_daemon.job.payment import PaymentPolicy
 from provider_daemon.job.site_root import is_job_directory, site_root
 from provider_daemon.job.snapshot import Snapshot

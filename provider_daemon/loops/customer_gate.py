@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import structlog
 
 from provider_daemon.job.customer_limits import CustomerPolicy, Decision, History, Later, Limit, decide, room
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import State
 from provider_daemon.ledger import customers

@@ -12,7 +12,8 @@ import structlog
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.customer_limits import Later, Refuse
-from provider_daemon.job.lifecycle import Job, confirm
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.spec import ChainJob, same_request
 from provider_daemon.job.state import TERMINAL, State, route
 from provider_daemon.ledger import customers, meta

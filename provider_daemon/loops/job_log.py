@@ -2,7 +2,7 @@
 
 import structlog
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.transfer import Results
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.event_kind import EventKind

@@ -14,7 +14,7 @@ import structlog
 
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.hold import EXPLAINED, Hold
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob, same_request
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger

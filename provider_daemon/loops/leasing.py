@@ -13,8 +13,8 @@ import structlog
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job import leases
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import COMMAND_SECONDS, Lease, LeaseState
-from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import leases as stored
 from provider_daemon.ledger.event_kind import EventKind
 from provider_daemon.ledger.ledger import Ledger

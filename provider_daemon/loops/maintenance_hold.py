@@ -2,7 +2,7 @@
 
 import structlog
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.maintenance import Window, in_the_way
 from provider_daemon.ledger import maintenance
 from provider_daemon.ledger.event_kind import EventKind

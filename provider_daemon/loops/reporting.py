@@ -5,7 +5,7 @@ from dataclasses import replace
 from provider_daemon.chain import evidence, messages
 from provider_daemon.chain.keys import Signer
 from provider_daemon.job.data import DataPolicy, report_words
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.report_cost import MAX_MESSAGE
 from provider_daemon.job.signed_words import NO_WORDS, SignedWords, parse
 from provider_daemon.job.state import TERMINAL, State, route

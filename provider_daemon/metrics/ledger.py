@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.pricing import DENOM
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger import sending

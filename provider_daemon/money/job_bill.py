@@ -1,6 +1,6 @@
 """The bill of a job in the ledger, by the prices of its offering."""
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.usage import Usage
 from provider_daemon.money.bill import Bill, bill
 from provider_daemon.money.pricing import price_rules

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from provider_daemon.job.data import needs_image
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import needs_user
-from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.state import State
 

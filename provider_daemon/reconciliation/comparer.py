@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from provider_daemon.chain.keys import Signer
 from provider_daemon.errors import ProvdError
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.naming import named_job
 from provider_daemon.job.snapshot import Phase
 from provider_daemon.job.usage import Usage

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.snapshot import Phase, Sighting
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.snapshot import Sighting
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.reconciliation import StoredReport

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from provider_daemon.config.model import ClusterConfig
 from provider_daemon.errors import ConfigError
 from provider_daemon.job.admission import Inadmissible, QueueOption, Terms, admit
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State
 from provider_daemon.loops.cluster import ServedCluster

@@ -6,7 +6,7 @@ See docs/slurm.md, 'What failed commands print'.
 import re
 
 from provider_daemon.errors import ProvdError, Transient, TurnedAway, Unreadable
-from provider_daemon.job.lifecycle import TIMED_OUT
+from provider_daemon.job.outcome import TIMED_OUT
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.ports import SubmissionResult
 from provider_daemon.slurm import sbatch_errors

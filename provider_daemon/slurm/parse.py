@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from provider_daemon.errors import Transient, Unreadable
-from provider_daemon.job.lifecycle import TIMED_OUT
+from provider_daemon.job.outcome import TIMED_OUT
 from provider_daemon.job.slurm_id import is_slurm_id
 from provider_daemon.slurm import tres
 from provider_daemon.slurm.commands import (

@@ -1,6 +1,6 @@
 """What a job can cost, what covers it and what it costs, in one line. Pure."""
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.money.job_bill import expected_bill
 
 

@@ -5,8 +5,9 @@ from enum import StrEnum
 
 from provider_daemon.job.data import brings_data
 from provider_daemon.job.hold import EXPLAINED
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import Lease, LeaseState, needs_user
-from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, Job
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE
 from provider_daemon.job.state import TERMINAL, State
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.payment import ChainSettlement
 from provider_daemon.job.state import State
 from provider_daemon.ledger.books import BookedJob, Unpaid

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from provider_daemon.chain.keys import Signer
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.plausibility import implausible
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.usage import GpuUnaccounted, Usage, measure

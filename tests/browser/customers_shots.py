@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import Resources, Workload
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage

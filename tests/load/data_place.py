@@ -14,7 +14,7 @@ from pathlib import Path
 from provider_daemon.client.gateway import Gateway
 from provider_daemon.client.login import Login
 from provider_daemon.demo.processes import Process
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.state import State
 from provider_daemon.job.transfer import InputState

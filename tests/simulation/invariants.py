@@ -56,7 +56,8 @@ from google.protobuf.any_pb2 import Any
 from provider_daemon.chain import messages
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, MAX_UNCLAIMED, Job
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import HOPELESS_PATIENCE, MAX_ATTEMPTS, MAX_UNCLAIMED
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.spec import same_request
 from provider_daemon.job.state import TERMINAL, State

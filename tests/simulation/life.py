@@ -13,7 +13,7 @@ from pathlib import Path
 from provider_daemon.clock import SystemClock
 from provider_daemon.errors import LedgerError
 from provider_daemon.job.admission import Image, SitePolicy
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.payment import PaymentMode, PaymentPolicy
 from provider_daemon.job.state import route
 from provider_daemon.ledger.ledger import Ledger

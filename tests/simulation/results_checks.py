@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgReportJobStatus
 from provider_daemon.job import signed_words
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from tests.simulation.books import Record
 from tests.simulation.mover import POLICY, bytes_in, results
 

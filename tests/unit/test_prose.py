@@ -17,6 +17,7 @@ WRITES = re.compile(r"add_event\(|Parked\(|\bpark\(|TimelineEntry\(|\b(?:endpoin
 # and write no such text of their own
 PASS_ON = {
     "daemon.audited_ledger",
+    "job.job",
     "ledger.ledger",
     "ledger.rows",
     "metrics.ledger",

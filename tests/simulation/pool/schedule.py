@@ -5,8 +5,8 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import LeaseState, content, needs_user
-from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.spec import Spec
 from provider_daemon.job.state import TERMINAL
 from provider_daemon.ledger import leases as stored

@@ -7,7 +7,8 @@ from typing import Any
 
 from provider_daemon.chain.broadcast import INDEX_LAG
 from provider_daemon.errors import Unreadable
-from provider_daemon.job.lifecycle import Job, confirm
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import confirm
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger

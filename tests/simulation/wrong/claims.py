@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from provider_daemon.errors import Transient
-from provider_daemon.job import lifecycle
+from provider_daemon.job import lifecycle, own_slurm_job
 from provider_daemon.job.claim import CLAIMED, Claim
 from provider_daemon.job.snapshot import Sighting
 from provider_daemon.slurm import claims, script
@@ -48,8 +48,12 @@ CLAIMS: dict[str, Changes] = {
     "the exit code of a claim is trusted": ((claims, "judged", by_exit_code),),
     "the exit codes of a claim are the program's": ((claims, "in_question", lambda seen: False),),
     "an unreadable claim counts as none": ((ClaimReader, "__init__", unreadable_is_none),),
-    "a duplicate counts as an end": ((lifecycle, "_ran_nothing", lambda job, seen: seen.unclaimed),),
+    "a duplicate counts as an end": (
+        (lifecycle, "ran_nothing", lambda job, seen: seen.unclaimed),
+        (own_slurm_job, "ran_nothing", lambda job, seen: seen.unclaimed),
+    ),
     "a job that could not be claimed counts as ended": (
-        (lifecycle, "_ran_nothing", lambda job, seen: seen.duplicate is not None),
+        (lifecycle, "ran_nothing", lambda job, seen: seen.duplicate is not None),
+        (own_slurm_job, "ran_nothing", lambda job, seen: seen.duplicate is not None),
     ),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from provider_daemon.job import data
 from provider_daemon.job.data import DataPolicy, settle
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.transfer import Transfer
 from provider_daemon.loops import advance
 from provider_daemon.loops.advance import Advance

@@ -9,7 +9,8 @@ from typing import Any
 from provider_daemon.clock import SystemClock
 from provider_daemon.errors import LedgerError, ProvdError
 from provider_daemon.job import lifecycle
-from provider_daemon.job.lifecycle import Action, Job, Submit
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import Action, Submit
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ledger.ledger import Ledger

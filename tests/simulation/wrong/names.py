@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from provider_daemon.job import lifecycle
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.naming import public_name
 from provider_daemon.job.snapshot import Sighting, Snapshot
 from provider_daemon.loops import admitting
@@ -68,8 +68,8 @@ NAMES: dict[str, Changes] = {
     "cancelled by name": ((SlurmScheduler, "cancel", cancel_by_name),),
     "followed by id alone": ((ownership, "sort_queue", by_id_alone),),
     "whatever lives under the name is ours": (
-        (lifecycle, "_pick", live_first),
-        (lifecycle, "_several", lambda job, snapshot: None),
+        (lifecycle, "pick", live_first),
+        (lifecycle, "several", lambda job, snapshot: None),
     ),
     "the batch script is not read": ((SlurmScheduler, "_script_name", no_script),),
     "a renamed job is not searched by its directory": ((SlurmScheduler, "_renamed", not_searched),),

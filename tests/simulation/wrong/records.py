@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob, same_request
 from provider_daemon.ledger.rows import Message
 from provider_daemon.loops import chain_identity, intake, outbox

@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 from provider_daemon.errors import Transient
-from provider_daemon.job import lifecycle, usage
-from provider_daemon.job.lifecycle import Action, Cancel, Job
+from provider_daemon.job import lifecycle, outcome, own_slurm_job, usage
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import Action, Cancel
 from provider_daemon.job.snapshot import Phase, Sighting, Snapshot
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.job.usage import Usage
@@ -26,10 +27,10 @@ LOOK, ACCOUNT, BY_JOB = SlurmScheduler.snapshot, SlurmScheduler._accounting, acc
 TOLD = Key("told", str, "")  # names of the jobs that a wrong version has cancelled before
 RECEIPT = failures.receipt
 PICK, DECIDE, LEARN, FINISH, MEASURE = (
-    lifecycle._pick,
+    own_slurm_job.pick,
     lifecycle.decide,
     lifecycle._learn,
-    lifecycle._finish,
+    outcome.finish,
     usage.measure,
 )
 
@@ -217,7 +218,7 @@ SLURM: dict[str, Changes] = {
     "an unreadable record counts as absence": (
         (scheduler, "concerned", lambda unread, names, ids: frozenset()),
     ),
-    "no search by name": ((lifecycle, "_pick", id_only),),
+    "no search by name": ((lifecycle, "pick", id_only),),
     "the intent is not durable": ((advance.Advance, "_intend", memory_only),),
     "the intent is written after sbatch": ((advance.Advance, "_submit", intent_afterwards),),
     "an unknown outcome counts as a refusal": (
@@ -244,11 +245,11 @@ SLURM: dict[str, Changes] = {
     "a job that can never start waits forever": ((advance, "decide", cancels_never),),
     "a temporary reason counts as permanent": ((lifecycle, "HOPELESS_PATIENCE", 0),),
     "a cancel is not repeated": ((advance.Advance, "_cancel", cancel_once),),
-    "only the last run is billed": ((lifecycle, "measure", last_run),),
-    "overlapping records are summed": ((lifecycle, "measure", records_summed),),
-    "any record is signed": ((lifecycle, "implausible", lambda *arguments: ""),),
-    "one node of several is billed": ((lifecycle, "measure", first_node_only),),
-    "requested resources are billed": ((lifecycle, "_finish", as_requested),),
-    "GPUs without a record are not billed": ((lifecycle, "measure", gpus_for_nothing),),
-    "a timeout is reported as a failure": ((lifecycle, "_outcome", timed_out_is_failed),),
+    "only the last run is billed": ((outcome, "measure", last_run),),
+    "overlapping records are summed": ((outcome, "measure", records_summed),),
+    "any record is signed": ((outcome, "implausible", lambda *arguments: ""),),
+    "one node of several is billed": ((outcome, "measure", first_node_only),),
+    "requested resources are billed": ((lifecycle, "finish", as_requested),),
+    "GPUs without a record are not billed": ((outcome, "measure", gpus_for_nothing),),
+    "a timeout is reported as a failure": ((outcome, "_outcome", timed_out_is_failed),),
 }

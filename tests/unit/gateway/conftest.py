@@ -20,7 +20,7 @@ from provider_daemon.gateway.logins import Logins
 from provider_daemon.gateway.measures import Measures
 from provider_daemon.gateway.parts import Gateway, Site
 from provider_daemon.gateway.uploads import Uploads
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.state import State
 from provider_daemon.job.usage import Usage
 from provider_daemon.ledger.guest import LedgerGuest

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import Lease
-from provider_daemon.job.lifecycle import Job
 from provider_daemon.ledger import leases
 from tests.fakes.chain import ALICE, BOB
 from tests.unit.gateway.conftest import Running

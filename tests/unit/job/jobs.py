@@ -1,7 +1,7 @@
 """A job as the customer asked for it and as it entered the ledger, and what SLURM says of it."""
 
 from provider_daemon.job.admission import Program
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.snapshot import Phase, Run, Sighting, Snapshot
 from provider_daemon.job.spec import Resources, Spec, Workload

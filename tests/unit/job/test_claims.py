@@ -5,17 +5,17 @@ from dataclasses import replace
 import pytest
 
 from provider_daemon.job.claim import CLAIMED, UNCLAIMED, Claim
+from provider_daemon.job.job import Job
 from provider_daemon.job.lifecycle import (
-    CLAIM_SECONDS,
     MAX_UNCLAIMED,
     MISSING_PATIENCE,
     WAITING_WINDOW,
-    Job,
     Submit,
     decide,
     intend,
     observe,
 )
+from provider_daemon.job.own_slurm_job import CLAIM_SECONDS
 from provider_daemon.job.parking import ParkReason
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.state import State

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.job.data import DataPolicy, settle, whole_usage
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.state import State
 from provider_daemon.job.transfer import Results, Transfer
 from provider_daemon.job.usage import Usage

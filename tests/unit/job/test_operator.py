@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.operator import NotPossible, end, refuse
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import TERMINAL, State

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.ledger.rows import UnreadableJob, job_from_value, job_to_row
 from tests.unit.job.jobs import JOB
 

@@ -10,7 +10,7 @@ import structlog
 
 from provider_daemon.errors import Transient, Unreadable
 from provider_daemon.job.hold import Hold
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.loops.intake import SWEEP_SECONDS

@@ -13,7 +13,7 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import types_pb2
 from provider_daemon.chain.proto.virtengine.hpc.v1.tx_pb2 import MsgUpdateOffering
 from provider_daemon.devnet.context import ChainRules
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.payment import ChainSettlement, PaymentMode, PaymentPolicy
 from provider_daemon.job.pricing import Pricing
 from provider_daemon.job.spec import ChainJob

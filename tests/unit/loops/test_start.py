@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.job.lifecycle import Job, intend, restart_waits
+from provider_daemon.job.job import Job
+from provider_daemon.job.lifecycle import intend, restart_waits
 from provider_daemon.loops.start import start
 from tests.fakes.chain import ALICE, job
 from tests.unit.job.jobs import JOB

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.pricing import Pricing
 from provider_daemon.job.spec import Resources, Spec, Workload
 from provider_daemon.job.state import State

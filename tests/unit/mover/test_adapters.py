@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from provider_daemon.errors import Transient
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.references import DataReference
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.ledger.ledger import Ledger

@@ -14,7 +14,7 @@ import pytest
 from provider_daemon.config.model import Config, parse
 from provider_daemon.encryption import age, identity
 from provider_daemon.errors import ConfigError
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.references import DataReference
 from provider_daemon.job.state import State
 from provider_daemon.job.transfer import InputState

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.snapshot import Phase, Run, Sighting
 from provider_daemon.job.spec import ChainJob

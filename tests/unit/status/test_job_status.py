@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from provider_daemon.job.job import Job
 from provider_daemon.job.leases import Lease
-from provider_daemon.job.lifecycle import Job
 from provider_daemon.job.state import State
 from provider_daemon.status.job_status import without_user
 from tests.unit.job.jobs import JOB

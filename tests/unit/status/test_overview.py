@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provider_daemon.job.lifecycle import Job
+from provider_daemon.job.job import Job
 from provider_daemon.job.maintenance import Window, WindowSource
 from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.state import State
