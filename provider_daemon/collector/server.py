@@ -17,7 +17,7 @@ from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Process
 from provider_daemon.clock import SystemClock
 from provider_daemon.collector.agents import Agents
-from provider_daemon.collector.app import BODY_BYTES, Parts, build_app
+from provider_daemon.collector.app import Parts, build_app
 from provider_daemon.collector.commits import Commits
 from provider_daemon.collector.directory import REFRESH_SECONDS, Directory
 from provider_daemon.collector.measures import Measures, NodeCollector
@@ -37,8 +37,10 @@ from provider_daemon.ongoing import OngoingProblems
 
 log = structlog.get_logger("provd.collector")
 
-# A connection lasts for one request, about 0.1 s: enough for thousands of agents that start together.
-CONNECTIONS = 1024
+# A connection lasts for one request, about 0.1 s: enough for thousands of agents, each below half a MiB.
+# Unfinished TLS handshakes do not count; the unit's LimitNOFILE bounds them.
+CONNECTIONS = 512
+READ_BYTES = 32 * 1024  # of a body that are read ahead
 TLS_RECORD_BYTES = 16 * 1024
 CHECK_SECONDS = 5.0  # between two looks at what the collector needs, and at silent agents
 WATCHDOG_SECONDS = 10.0
@@ -121,7 +123,7 @@ class Server:
         gate = Gate(address, self.clock, self.ongoing, self.measures.connections, limits)
         app = build_app(Parts(self._service, self.measures, self.clock, proxied=not secure))
         context = self._certificates.context if self._certificates else None
-        return await serve(app, Listener("collector.listen", address, CONNECTIONS, BODY_BYTES), gate, context)
+        return await serve(app, Listener("collector.listen", address, CONNECTIONS, READ_BYTES), gate, context)
 
     async def _serve_metrics(self) -> web.AppRunner:
         """/readyz has a line for each dependency that does not work."""
