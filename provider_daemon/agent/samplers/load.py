@@ -1,12 +1,14 @@
 """Measures how busy the machine is, from the kernel's counters."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provider_daemon.agent.samplers import proc
 from provider_daemon.agent.samplers.files import Files
 from provider_daemon.agent.samplers.readings import Readings
 from provider_daemon.agent.samplers.utilization import cpu_percent, disk_percent, network_percent, percent
+
+LEAST_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +37,24 @@ class LoadSampler:
 
     def __init__(self, files: Files, readings: Readings, network_mbps: int, monotonic: float) -> None:
         self._files, self._readings, self._network_mbps = files, readings, network_mbps
-        self._before = self._counters(monotonic)
+        self._before, self._last = self._counters(monotonic), Load()
 
     def sample(self, monotonic: float) -> Load:
-        before, after = self._before, self._counters(monotonic)
-        self._before, seconds = after, after.at - before.at
+        """Counters of less than a second say nothing: the percentages are those of the sample before."""
+        if monotonic - self._before.at >= LEAST_SECONDS:
+            self._compare(self._counters(monotonic))
         memory = self.memory()
-        return Load(
+        return replace(
+            self._last,
             averages=self._readings.get("load average", self._averages, ("", "", "")),
-            cpu=cpu_percent(before.cpu, after.cpu),
             memory=percent(memory.total - memory.available, memory.total),
+        )
+
+    def _compare(self, after: _Counters) -> None:
+        before, self._before = self._before, after
+        seconds = after.at - before.at
+        self._last = Load(
+            cpu=cpu_percent(before.cpu, after.cpu),
             disk=disk_percent(before.disks, after.disks, seconds),
             network=network_percent(before.interfaces, after.interfaces, self._speeds(), seconds),
         )

@@ -45,6 +45,17 @@ def test_each_percentage_is_that_of_the_time_between_two_samples(tmp_path: Path)
     assert (idle.cpu, idle.disk, idle.network) == (0, 0, 0)
 
 
+def test_two_samples_within_a_second_are_one(tmp_path: Path) -> None:
+    """The counters tick too rarely for so short a time; the first sample knows no percentages yet."""
+    root = copy(VM, tmp_path)
+    counters(root, busy=0, idle=0, disk=0, received=0)
+    sampler = LoadSampler(put(root, {}), Readings(), 0, monotonic=0.0)
+    counters(root, busy=1, idle=0, disk=0, received=0)
+    assert sampler.sample(0.5).cpu == 0
+    counters(root, busy=50, idle=50, disk=0, received=0)
+    assert [sampler.sample(10.0).cpu, sampler.sample(10.2).cpu] == [50, 50]
+
+
 def test_the_driver_names_the_speed_of_a_card(tmp_path: Path) -> None:
     """-1 is a driver that does not know: then there is no percentage."""
     root = copy(VM, tmp_path)
