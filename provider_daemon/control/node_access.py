@@ -61,7 +61,7 @@ def _issue(asked: IssueTokens, context: Context) -> IssuedTokens:
     check_known(asked.hosts, cluster, context)
     collector = context.config.collector
     if collector is None:
-        raise Refused("provd.toml has no [collector]: set collector.url, where agents register, then reload")
+        raise Refused("provd.toml has no [collector]: set collector.url, then restart provd")
     signer, issued_at = cluster_key(cluster.id, context), int(context.now)
     issued = [
         NodeToken(
