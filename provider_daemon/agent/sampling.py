@@ -159,8 +159,9 @@ class Sampler:
         )
         munge_expected = bool(self._settings.munge_socket)
         found = findings(measured, services, gpus, self._settings.thresholds, munge_expected=munge_expected)
-        texts = [each.text for each in found] or self._unreadable(gpus)
         status = found[0].status if found else HealthStatus.HEALTHY
+        # Only what decides the status: the text is the reason of a hold, and percentages always change.
+        texts = [each.text for each in found if each.status is status] or self._unreadable(gpus)
         return replace(measured, status=status, last_error_message="; ".join(texts)[:MAX_ERROR])
 
     def _unreadable(self, gpus: tuple[Gpu, ...]) -> list[str]:

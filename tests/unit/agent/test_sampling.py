@@ -68,8 +68,10 @@ def test_a_healthy_node_is_reported_whole(machine: Path) -> None:
 def test_a_node_without_a_service_that_jobs_need_is_unhealthy(
     machine: Path, changes: dict[str, object], text: str
 ) -> None:
-    """The health names the service."""
-    health = sampler(machine, **changes).sample(1000.0).health
+    """The health names the service, and not how busy the node is besides."""
+    watched = sampler(machine, **changes)
+    put(machine, {"proc/meminfo": "MemTotal: 1000 kB\nMemAvailable: 50 kB\n"})
+    health = watched.sample(1000.0).health
     assert (health.status, health.last_error_message) == (HealthStatus.UNHEALTHY, text)
 
 
