@@ -31,11 +31,23 @@ from provider_daemon.node_protocol.answer import LEAST_SECONDS, Answer
 from provider_daemon.node_protocol.rejection import Rejection
 from provider_daemon.node_protocol.request import HEARTBEAT_PATH
 from provider_daemon.node_protocol.signature import NONCE_BYTES
-from provider_daemon.nodes.report import Hardware, Heartbeat, Latency, LatencyMeasurement, Topology
+from provider_daemon.nodes.report import (
+    GpuState,
+    Hardware,
+    HealthStatus,
+    Heartbeat,
+    Latency,
+    LatencyMeasurement,
+    Services,
+    Topology,
+)
 from provider_daemon.ongoing import OngoingProblems
 
 DESCRIBE_SECONDS = 3600.0  # after which the hardware is read again
 PING_SECONDS = 10.0  # between two signs of life for systemd
+
+# What a change of makes the next heartbeat come sooner.
+Condition = tuple[HealthStatus, Services, tuple[GpuState, ...]]
 
 
 class Source(Protocol):
@@ -65,7 +77,8 @@ class Agent:
         executor = Executor(settings, identity.hostname, self._diagnose)
         self._commands = CommandHandler(settings, file, executor, self._journal, clock)
         self._neighbours = Neighbours()
-        self._sample, self._changed = source.sample(clock.now()), False
+        self._condition: Condition | None = None  # of the last sample
+        self._changed, self._busy_percent = False, 0
         self._description, self._described_at = self._describe(), clock.steady()
         self._described: tuple[Registered, Description] | None = None  # what the collector has
 
@@ -80,32 +93,32 @@ class Agent:
         Returns the seconds until the next turn.
         """
         try:
-            self._measure()
-            node = self._registrar.registered(Present(self._moment(), self._sample, self._description))
-            answer = self._heartbeat(node)
+            sample = self._measure()
+            node = self._registrar.registered(Present(self._moment(), sample, self._description))
+            answer = self._heartbeat(node, sample)
             self._commands.handle(answer.commands, node)
         except Failed as failed:
             return self._wait_after(failed)
-        except OSError as error:
-            following = "no heartbeat is sent without it: check space and owner of state_directory"
-            return self._wait_after(Failed("state_not_stored", str(error), following))
         self._succeeded()
         return self._interval(answer)
 
-    def _measure(self) -> None:
-        fresh = self._source.sample(self._clock.now())
-        self._changed, self._sample = _condition(fresh) != _condition(self._sample), fresh
+    def _measure(self) -> Sample:
+        sample = self._source.sample(self._clock.now())
+        earlier, self._condition = self._condition, _condition(sample)
+        self._changed = earlier is not None and earlier != self._condition
+        self._busy_percent = sample.health.cpu_utilization_percent
         if self._clock.steady() - self._described_at >= DESCRIBE_SECONDS:
             self._description, self._described_at = self._describe(), self._clock.steady()
+        return sample
 
     def _describe(self) -> Description:
         hardware, topology, fingerprint = self._source.hardware()
         return Description(hardware, topology, self._settings.locality, fingerprint)
 
-    def _heartbeat(self, node: Registered) -> Answer:
-        """Sends a heartbeat with what the collector does not have yet. Raises Failed or OSError."""
+    def _heartbeat(self, node: Registered, sample: Sample) -> Answer:
+        """Sends a heartbeat with what the collector does not have yet. Raises Failed."""
         moment, what = self._moment(), (node, self._description)
-        beat = self._beat(node, moment)
+        beat = self._beat(node, sample, moment)
         if self._described != what:
             beat = requests.described(beat, self._description)
             self._check_fingerprint(node)
@@ -121,8 +134,8 @@ class Agent:
         self._neighbours.replace(answer.neighbours)
         return answer
 
-    def _beat(self, node: Registered, moment: Moment) -> Heartbeat:
-        sample, current = self._sample, self._file.current
+    def _beat(self, node: Registered, sample: Sample, moment: Moment) -> Heartbeat:
+        current = self._file.current
         return Heartbeat(
             node_id=node.node_id,
             cluster_id=node.cluster_id,
@@ -198,8 +211,7 @@ class Agent:
 
     def _measure_latency(self, left: float) -> bool:
         """Measures one neighbour if one is due and there is time for it."""
-        busy = self._sample.health.cpu_utilization_percent
-        target = self._neighbours.due(self._clock.steady(), busy, changed=self._changed)
+        target = self._neighbours.due(self._clock.steady(), self._busy_percent, changed=self._changed)
         if target is None or left < latency.PROBES * latency.PROBE_SECONDS:
             return False
         found, at = latency.measure(target.address), _rfc3339(int(self._clock.now()))
@@ -208,8 +220,7 @@ class Agent:
         return True
 
 
-def _condition(sample: Sample) -> tuple[object, ...]:
-    """Returns what a change of makes the next heartbeat come sooner."""
+def _condition(sample: Sample) -> Condition:
     return sample.health.status, sample.services, tuple(gpu.state for gpu in sample.gpus)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from provider_daemon import systemd
 from provider_daemon.agent import commands, state
 from provider_daemon.agent.clock import Clock
 from provider_daemon.agent.config import AgentSettings
@@ -25,11 +26,12 @@ class CommandHandler:
         self._journal, self._clock = journal, clock
 
     def handle(self, signed: tuple[SignedCommand, ...], registered: Registered) -> None:
-        """Handles commands in their order. Raises OSError before one whose start cannot be stored."""
+        """Handles commands in their order. Raises Failed before one whose start cannot be stored."""
         for each in signed[:MAX_COMMANDS]:
             decision = commands.decide(
                 each, self._file.current, registered, self._settings.commands, self._clock.now()
             )
+            systemd.notify("WATCHDOG=1")  # several programs in a row may take longer than systemd waits
             if isinstance(decision, NodeCommand):
                 self._execute(decision)
             elif decision is not None:

@@ -23,7 +23,7 @@ _REMEDIES: dict[str, str] = {
 
 
 class Failed(Exception):
-    """A request without success. `event`: for the log. `following`: what to do, or what happens next.
+    """A turn without success. `event`: for the log. `following`: what to do, or what happens next.
 
     `answer`: the collector's, if it refused the request.
     """

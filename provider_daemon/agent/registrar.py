@@ -59,7 +59,7 @@ class Registrar:
     def registered(self, present: Present) -> Registered:
         """Returns the registration, a new one if there is a new token.
 
-        Raises Failed if there is none, and OSError if it cannot be stored.
+        Raises Failed if there is none, or if it cannot be stored.
         """
         if self._settings.protocol is Scheme.PUBLISHED:
             return self._introduce(present)

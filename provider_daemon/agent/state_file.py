@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from provider_daemon.agent import files, state
+from provider_daemon.agent.failures import Failed
 from provider_daemon.agent.state import State
 from provider_daemon.errors import ConfigError, Unreadable
 
@@ -18,13 +19,18 @@ class StateFile:
         self._sequence = self.current.reserved
 
     def change(self, new: State) -> None:
-        """Stores the state, which is on the disk when this returns. Raises OSError."""
-        if new != self.current:
+        """Stores the state, which is on the disk when this returns. Raises Failed."""
+        if new == self.current:
+            return
+        try:
             files.write(self._path, state.encode(new))
-            self.current = new
+        except OSError as error:
+            following = "no heartbeat is sent without it: check space and owner of state_directory"
+            raise Failed("state_not_stored", f"{self._path}: {error.strerror}", following) from None
+        self.current = new
 
     def next_sequence(self) -> int:
-        """Returns the next sequence number of a heartbeat. No number is returned twice, over restarts too."""
+        """Returns the next sequence number of a heartbeat, each once, over restarts too. Raises Failed."""
         if self._sequence >= self.current.reserved:
             self.change(replace(self.current, reserved=self._sequence + state.RESERVED_NUMBERS))
         self._sequence += 1

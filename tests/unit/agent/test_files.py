@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provider_daemon.agent import files, key_file, state
+from provider_daemon.agent.failures import Failed
 from provider_daemon.agent.state import RESERVED_NUMBERS, Registered, Result, State
 from provider_daemon.agent.state_file import StateFile
 from provider_daemon.errors import ConfigError, Unreadable
@@ -95,7 +96,7 @@ def test_most_heartbeats_do_not_write(tmp_path: Path) -> None:
     file.next_sequence()
     (tmp_path / ".state.json.new").mkdir()
     assert [file.next_sequence() for _ in range(RESERVED_NUMBERS - 1)][-1] == RESERVED_NUMBERS
-    with pytest.raises(OSError, match="directory"):
+    with pytest.raises(Failed, match=r"state\.json: Is a directory"):
         file.next_sequence()
 
 
