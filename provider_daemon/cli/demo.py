@@ -73,7 +73,7 @@ async def _run(as_json: bool, keep: bool, queries: str, simulated: bool) -> int:
     site: DemoSite | None = None
     try:
         site = await choose(directory, simulated, say, pool=0 if os.geteuid() else POOL)
-        stage = await stages.build(directory, site, queries, say)
+        stage = await stages.build(directory, site, queries, say, agents=True)
         ok = await _perform(stage, as_json, began, say)
         if keep:
             _explain(stage)
@@ -159,10 +159,13 @@ As a customer:
   provd submit docs/examples/hello.yaml"""
     if not stage.site.real:
         return text
-    processes = (stage.gateway.pid, stage.mover.pid, stage.daemon.pid, stage.market.devnet.pid)
+    processes = [stage.gateway.pid, stage.mover.pid, stage.daemon.pid, stage.market.devnet.pid]
+    if stage.agents:
+        processes = [*stage.agents.pids, *processes]
     return f"""{text}
 At the site:
   provd lab exec {there}/slurm squeue
+  provd node list -c {stage.config}
   provd site audit -c {stage.config} (what a customer's job can reach)
 To stop everything:
   kill {" ".join(map(str, processes))}; provd lab down {there}/slurm --purge; rm -rf {there}"""

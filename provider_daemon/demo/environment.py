@@ -1,7 +1,7 @@
 """The demo's environment, all below one directory.
 
 It consists of a SLURM site, a chain with a registered cluster and offering, and the real daemon, data mover
-and gateway as child processes.
+and gateway as child processes; with node agents on request.
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from provider_daemon.demo.data import STORE, DemoData
 from provider_daemon.demo.far_ends import FarEnds
 from provider_daemon.demo.jobs import IMAGE, QUEUES
 from provider_daemon.demo.market import CHAIN_ID, CLUSTER, OFFERING, TEMPLATE, Market, opened
+from provider_daemon.demo.node_agents import NodeAgents, prepare
 from provider_daemon.demo.processes import Process
-from provider_daemon.demo.sites import DemoSite
+from provider_daemon.demo.sites import DemoSite, RealSite
 from provider_daemon.encryption import identity
 from provider_daemon.template.library import PUBLISHER
 
@@ -39,28 +40,37 @@ class Environment:
     config: Path
     data: DemoData
     url: str
+    agents: NodeAgents | None = None
 
     async def close(self) -> None:
         await self.close_processes()
         await self.site.down()
 
     async def close_processes(self) -> None:
+        if self.agents:
+            await asyncio.to_thread(self.agents.stop)
         for process in (self.gateway, self.mover, self.daemon):
             await asyncio.to_thread(process.stop)
         await self.market.close()
         await self.data.far_ends.stop()
 
 
-async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[str], None]) -> Environment:
+async def build(
+    directory: Path, site: DemoSite, queries: str, say: Callable[[str], None], *, agents: bool = False
+) -> Environment:
+    """Starts everything. `agents`: with a collector and node agents, which only a real site has."""
     listen = f"127.0.0.1:{_free_port()}"
     market = await opened(directory, queries, customers=2, gateway=f"http://{listen}")
     say(f"chain {CHAIN_ID} on 127.0.0.1:{market.port}, Query calls answered: {queries}")
     say(f"cluster {CLUSTER} registered and active, offering {OFFERING} with queues {' and '.join(QUEUES)}")
     data = DemoData(FarEnds(), identity.generate())
     await data.far_ends.start()
-    config = write_config(
-        directory, site, market.secret, market.port, data_tables(directory, listen, data.far_ends.url)
-    )
+    more = data_tables(directory, listen, data.far_ends.url)
+    node_agents = None
+    if agents and isinstance(site, RealSite):
+        node_agents, table = prepare(directory, site.slurm, _free_port(), _free_port())
+        more += table
+    config = write_config(directory, site, market.secret, market.port, more)
     for number, secret in enumerate(market.customer_secrets, 1):
         _private(directory / f"customer-{number}.armor", armor.encrypt(secret, PASSPHRASE))
     daemon, mover, gateway = (
@@ -71,20 +81,28 @@ async def build(directory: Path, site: DemoSite, queries: str, say: Callable[[st
             ("gateway", "gateway", "gateway.log"),
         )
     )
-    stage = Environment(directory, site, market, daemon, mover, gateway, config, data, f"http://{listen}")
+    stage = Environment(
+        directory, site, market, daemon, mover, gateway, config, data, f"http://{listen}", node_agents
+    )
+    others = [(mover, "mover_started"), (gateway, "gateway_started")]
+    if node_agents:
+        others.append((node_agents.collector, "collector_started"))
     try:
-        for process, started in (
-            (daemon, "provd_started"),
-            (mover, "mover_started"),
-            (gateway, "gateway_started"),
-        ):
+        daemon.start()
+        await asyncio.to_thread(daemon.wait_for, "provd_started")
+        for process, _ in others:
             process.start()
+        for process, started in others:
             await asyncio.to_thread(process.wait_for, started)
+        if node_agents:
+            await asyncio.to_thread(node_agents.start, config)
     except BaseException:
         await stage.close_processes()
         raise
     say(f"provd runs as process {daemon.pid}, its configuration is {config}")
     say(f"the data mover runs as process {mover.pid}, the gateway for customers is {stage.url}")
+    if node_agents:
+        say(f"node agents run on {' and '.join(node_agents.started)}, not on the other nodes")
     return stage
 
 

@@ -12,6 +12,7 @@ from provider_daemon.demo.environment import Environment
 from provider_daemon.demo.hostile import hostile_problems, hostile_program
 from provider_daemon.demo.jobs import DemoJob, demo_jobs
 from provider_daemon.demo.market import order
+from provider_daemon.demo.node_agents import node_problems
 from provider_daemon.demo.report import progress
 from provider_daemon.demo.sites import Accounting
 from provider_daemon.demo.statement import statement_problems
@@ -48,6 +49,8 @@ class Scenario:
         measured = await verdicts.settlement(stage.market, sum(row.escrowed for row in rows), before)
         problems = late + verdicts.settlement_problems(measured, rows)
         problems += await statement_problems(stage, measured, len(rows))
+        if stage.agents:
+            problems += await node_problems(stage.market, stage.agents, self.say)
         return rows, measured, problems + await stage.data.delivery_problems()
 
     async def _verdict(self, job: DemoJob, job_id: str, accounting: Accounting) -> JobVerdict:

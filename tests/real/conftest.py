@@ -12,12 +12,12 @@ from provider_daemon.demo.sites import choose
 
 
 @contextlib.asynccontextmanager
-async def staged(pool: int = 0) -> AsyncIterator[Environment]:
+async def staged(pool: int = 0, *, agents: bool = False) -> AsyncIterator[Environment]:
     """Root's jobs run as another user, so everything is in a directory that this user can read."""
     with tempfile.TemporaryDirectory(prefix="provd-test.", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         site = await choose(Path(name), simulated=False, say=lambda _: None, pool=pool)
-        made = await build(Path(name), site, "published", lambda _: None)
+        made = await build(Path(name), site, "published", lambda _: None, agents=agents)
         try:
             yield made
         finally:

@@ -21,6 +21,7 @@ def kept(tmp_path: Path, real: bool) -> Environment:
         daemon=SimpleNamespace(pid=101),
         mover=SimpleNamespace(pid=102),
         gateway=SimpleNamespace(pid=103),
+        agents=SimpleNamespace(pids=[105, 106]),
     )
     return cast(Environment, parts)
 
@@ -28,7 +29,7 @@ def kept(tmp_path: Path, real: bool) -> Environment:
 def test_every_process_is_stopped(tmp_path: Path) -> None:
     """The command that stops everything names each process that the demo leaves running."""
     (stop,) = [line for line in exploration(kept(tmp_path, True)).splitlines() if "kill " in line]
-    assert set(stop.partition(";")[0].split()[1:]) == {"101", "102", "103", "104"}
+    assert set(stop.partition(";")[0].split()[1:]) == {"101", "102", "103", "104", "105", "106"}
 
 
 def test_customers_can_submit(tmp_path: Path) -> None:
