@@ -27,7 +27,7 @@ from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.admitting import JobAdmission
 from provider_daemon.loops.advance import Advance
 from provider_daemon.loops.cluster import ServedCluster
-from provider_daemon.loops.intake import BATCH
+from provider_daemon.loops.job_records import BATCH
 from provider_daemon.loops.outbox import Outbox, OutboxSettings
 from provider_daemon.ports import Clock, PoolSite, Scheduler, Submission, SubmissionResult, TxOutcome, Watch
 from provider_daemon.slurm.logins import SiteLogins

@@ -25,11 +25,17 @@ log = structlog.get_logger("provd.records")
 
 Answer = ChainJob | BaseException | None
 
+BATCH = 64  # job records per query; the callers commit each batch
 # how long a record may be absent or unreadable before the job is put on hold; a node lags for less
 UNANSWERED_SECONDS = 60
 DISOWN_SECONDS = 120  # how long a contradiction must last before a submitted job is disowned
 DISOWN_UNSENT_SECONDS = 30  # the same for a job that was never in SLURM
 CONTRADICTIONS = frozenset({Hold.OTHER_RECORD, Hold.NOT_ON_CHAIN})
+
+
+async def read_records(chain: Chain, job_ids: Iterable[str]) -> list[Answer]:
+    """Returns the chain's record of each job, or the exception of its query."""
+    return list(await asyncio.gather(*map(chain.job, job_ids), return_exceptions=True))
 
 
 class JobRecords:
@@ -54,11 +60,11 @@ class JobRecords:
 
     async def read(self, job_ids: Iterable[str]) -> list[Answer]:
         """Returns each job's record, or an Unreadable in its place. Raises any other error."""
-        records = await asyncio.gather(*map(self._chain.job, job_ids), return_exceptions=True)
+        records = await read_records(self._chain, job_ids)
         for record in records:
             if isinstance(record, BaseException) and not isinstance(record, Unreadable):
                 raise record
-        return list(records)
+        return records
 
     def may_report(self, job_id: str, record: Answer) -> bool:
         """Returns whether to report the job. Reports of a job on hold are dropped, and stored again later."""

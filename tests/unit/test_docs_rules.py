@@ -9,7 +9,7 @@ from provider_daemon.job.lifecycle import kill_after, wall_limit
 from provider_daemon.job.snapshot import Run
 from provider_daemon.job.state import TERMINAL, TRANSITIONS, State
 from provider_daemon.job.usage import measure
-from provider_daemon.loops import advance, intake, stale_ledger
+from provider_daemon.loops import advance, chain_changes, stale_ledger
 from provider_daemon.loops.outbox import OutboxSettings
 from provider_daemon.money.bill import bill
 from provider_daemon.money.rules import DEFAULT
@@ -91,7 +91,12 @@ def test_constants() -> None:
         2,
         4,
     )
-    assert (OutboxSettings().max_messages, intake.SWEEP_SECONDS, app.FINISH_SECONDS, app.DRAIN_SECONDS) == (
+    assert (
+        OutboxSettings().max_messages,
+        chain_changes.SWEEP_SECONDS,
+        app.FINISH_SECONDS,
+        app.DRAIN_SECONDS,
+    ) == (
         100,
         60,
         45,

@@ -13,7 +13,7 @@ from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import TERMINAL, State
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.ledger.rows import Message, OpenTx
-from provider_daemon.loops import advance, drafts, intake, outbox, rejections, reporting
+from provider_daemon.loops import advance, chain_changes, drafts, intake, outbox, rejections, reporting
 from provider_daemon.loops.customer_gate import AdmissionBatch
 from provider_daemon.loops.sending_problems import Problem
 from provider_daemon.ports import TxOutcome
@@ -26,7 +26,7 @@ START, SEND_NEXT, DRAFT, REJECTED, SHORTEN = (
     outbox.Outbox._rejected,
     drafts.Drafts._shorten,
 )
-CANCELLED, REREAD = intake.Intake._cancelled, intake.Intake._reread
+CANCELLED, REREAD = chain_changes.ChainChanges._cancelled, chain_changes.ChainChanges._reread
 LOOK_INTO, CONSIDERED = rejections.Rejections.look_into, intake.Intake._considered
 
 # --- sending ---
@@ -213,13 +213,13 @@ CHAIN: dict[str, Changes] = {
     "a refused report is taken for true": ((rejections.Rejections, "look_into", dropped_unseen),),
     "an endpoint that is behind parks a job": ((rejections, "PATIENCE", 0),),
     "an unreadable record stops the key": ((rejections.Rejections, "look_into", bad_record_stops_the_key),),
-    "an unreadable record stops intake": ((intake.Intake, "_reread", bad_record_stops_all),),
+    "an unreadable record stops intake": ((chain_changes.ChainChanges, "_reread", bad_record_stops_all),),
     "a missing record is a gap": ((intake.Intake, "_considered", missing_is_a_gap),),
     "an unreadable record is skipped": ((intake.Intake, "_considered", unreadable_is_skipped),),
     "changes without an event are never seen": (
-        (intake, "CANCEL_OVERLAP", 0),
-        (intake.Intake, "_cancelled", cancels_by_event),
-        (intake.Intake, "_reread", reread_by_event),
+        (chain_changes, "CANCEL_OVERLAP", 0),
+        (chain_changes.ChainChanges, "_cancelled", cancels_by_event),
+        (chain_changes.ChainChanges, "_reread", reread_by_event),
     ),
     "the chain's changes during a tick are lost": ((advance, "merge", forgets_the_chain),),
     "a park is forgotten": ((advance, "merge", forgets_the_park),),

@@ -7,7 +7,7 @@ from provider_daemon.errors import Transient
 from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob, same_request
 from provider_daemon.ledger.rows import Message
-from provider_daemon.loops import chain_identity, intake, outbox
+from provider_daemon.loops import chain_changes, chain_identity, intake, outbox
 from provider_daemon.loops.job_records import JobRecords
 from tests.simulation.wrong import Changes
 
@@ -64,5 +64,7 @@ RECORDS: dict[str, Changes] = {
     "one contradicting job stops all": ((chain_identity, "check", newest_alone),),
     "an invented job is never disowned": ((JobRecords, "_disown", never_disowned),),
     "an invented number is never read again": ((intake.Intake, "_counter_behind", counter_only_grows),),
-    "the job under an invented number is not adopted": ((intake.Intake, "_replace", never_replaced),),
+    "the job under an invented number is not adopted": (
+        (chain_changes.ChainChanges, "_replace", never_replaced),
+    ),
 }

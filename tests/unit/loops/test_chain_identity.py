@@ -9,7 +9,7 @@ from provider_daemon.errors import Refused, Unreadable
 from provider_daemon.job.hold import Hold
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.loops import chain_identity
-from provider_daemon.loops.intake import SWEEP_SECONDS
+from provider_daemon.loops.chain_changes import SWEEP_SECONDS
 from tests.fakes.chain import ALICE, BOB, TestChain, job
 from tests.unit.loops.conftest import House
 

@@ -10,7 +10,9 @@ from provider_daemon.job.parking import Parked, ParkReason
 from provider_daemon.job.site_trouble import SiteTrouble
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.ledger import listing
-from provider_daemon.loops.intake import BATCH, SWEEP_SECONDS, Intake
+from provider_daemon.loops.chain_changes import SWEEP_SECONDS
+from provider_daemon.loops.intake import Intake
+from provider_daemon.loops.job_records import BATCH
 from provider_daemon.loops.submission_pause import PAUSE_SECONDS
 from provider_daemon.ports import SubmissionResult, Watch
 from tests.fakes.chain import ALICE, cancel, job

@@ -13,7 +13,7 @@ from provider_daemon.job.hold import Hold
 from provider_daemon.job.job import Job
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
-from provider_daemon.loops.intake import SWEEP_SECONDS
+from provider_daemon.loops.chain_changes import SWEEP_SECONDS
 from provider_daemon.loops.job_records import DISOWN_SECONDS, UNANSWERED_SECONDS
 from tests.fakes.chain import ALICE, BOB, PROVIDER, job
 from tests.unit.loops.conftest import House

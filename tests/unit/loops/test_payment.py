@@ -19,8 +19,8 @@ from provider_daemon.job.pricing import Pricing
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
 from provider_daemon.ledger import meta
+from provider_daemon.loops.chain_changes import SWEEP_SECONDS
 from provider_daemon.loops.chain_settlement import SettlementWatch
-from provider_daemon.loops.intake import SWEEP_SECONDS
 from tests.fakes.chain import ALICE, CHAIN_ID, PROVIDER, TestChain, job
 from tests.fakes.scheduler import FakeScheduler
 from tests.unit.loops.conftest import TENANCY, House

@@ -7,7 +7,7 @@ import pytest
 from provider_daemon.errors import Unreadable
 from provider_daemon.job.spec import ChainJob
 from provider_daemon.job.state import State
-from provider_daemon.loops.intake import SWEEP_SECONDS
+from provider_daemon.loops.chain_changes import SWEEP_SECONDS
 from tests.fakes.chain import ALICE, cancel, job
 from tests.unit.loops.conftest import House
 

@@ -15,7 +15,7 @@ from provider_daemon.job.lifecycle import WAITING_WINDOW, doubt
 from provider_daemon.job.snapshot import Snapshot
 from provider_daemon.job.state import State
 from provider_daemon.ledger import file, listing
-from provider_daemon.loops.intake import SWEEP_SECONDS
+from provider_daemon.loops.chain_changes import SWEEP_SECONDS
 from provider_daemon.loops.stale_ledger import GAP_SECONDS, StaleLedger
 from provider_daemon.loops.start import start
 from provider_daemon.ports import Head, Submission, SubmissionResult, Watch
