@@ -48,7 +48,7 @@ def heartbeat(
     """Checks a heartbeat of an allowed node; returns its signed time, in seconds since the epoch."""
     if agent is None or (node.agent_key and node.agent_key != agent.public_key):
         raise Rejected(Rejection.UNKNOWN_NODE, "the node's agent is not registered")
-    if agent.registered_at <= node.keys_since:
+    if not node.trusts(agent.registered_at):
         raise Rejected(Rejection.REVOKED, "the node was revoked after its agent registered")
     auth = _auth(request, node)
     if auth.scheme is Scheme.PUBLISHED:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from provider_daemon.collector.answering import rings
 from provider_daemon.errors import ProvdError
 from provider_daemon.ledger.guest import LedgerGuest
+from provider_daemon.node_store.rows import KnownAgent
 from provider_daemon.nodes.allowed import AllowedNode, NodeDirectory
 from provider_daemon.ports import Clock
 
@@ -41,6 +42,11 @@ class Directory:
                 self.problem = str(error)
             else:
                 self.now, self.problem = found, ""
+
+    def trusted(self, agents: Mapping[str, KnownAgent]) -> list[KnownAgent]:
+        """Returns the agents whose nodes are allowed, and were not revoked since they registered."""
+        found = self.now
+        return [each for each in agents.values() if found and found.trusts(each.node_id, each.registered_at)]
 
     def set_registered(self, registered: Mapping[str, object]) -> None:
         """Computes again which nodes are neighbours."""

@@ -164,8 +164,8 @@ class Server:
 
     async def _check(self) -> None:
         now = self.clock.now()
-        states = ("silent" if is_silent(each, now) else "active" for each in self._agents.known.values())
-        self.measures.agents = Counter(states)
+        trusted = self._directory.trusted(self._agents.known)
+        self.measures.agents = Counter("silent" if is_silent(each, now) else "active" for each in trusted)
         for name, why in (("ledger", self._directory.problem), ("database", self._commits.problem)):
             self.measures.ready[name] = not why
             if why:

@@ -110,9 +110,9 @@ class CollectorService:
     def _registered(
         self, wanted: Registration, node: AllowedNode, known: KnownAgent | None, digest: str, now: float
     ) -> KnownAgent:
-        """The same key continues its sequence: an older request of it stays refused."""
+        """The same key continues its sequence, so that its older requests stay refused."""
         usual = self._section.heartbeat_seconds
-        if known is not None and known.public_key == wanted.agent_pubkey and not _outdated(known, node):
+        if known is not None and known.public_key == wanted.agent_pubkey:
             return replace(known, token_sha256=digest, registered_at=now)
         return KnownAgent(node.node_id, node.cluster_id, wanted.agent_pubkey, digest, now, now, usual)
 
@@ -178,7 +178,3 @@ class CollectorService:
 
     def _record(self, action: Action, node_id: str, detail: str) -> None:
         self._recorder.record([self._recorder.deed(action, thing=node_id, detail=detail)], self._clock.now())
-
-
-def _outdated(known: KnownAgent, node: AllowedNode) -> bool:
-    return known.registered_at <= node.keys_since

@@ -14,6 +14,7 @@ from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_certificate import certificate
 from provider_daemon.doctor.gather_http import problems, translated
 from provider_daemon.errors import Refused
+from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.node_store.store import NodeStore
 from provider_daemon.nodes.condition import is_silent
 from provider_daemon.ports import Clock
@@ -26,12 +27,11 @@ async def gather(
     looker: Deadline,
     clock: Clock,
 ) -> CollectorFacts:
-    clusters = [cluster.id for cluster in config.clusters]
     now = clock.now()
     answer, found, agents = await asyncio.gather(
         looker(lambda: translated(lambda: _answers(session, section.url))),
         looker(lambda: translated(lambda: problems(session, section.metrics_listen))),
-        looker(lambda: asyncio.to_thread(_agents, Path(section.path), clusters, now)),
+        looker(lambda: asyncio.to_thread(_agents, config, section, now)),
     )
     return CollectorFacts(
         url=section.url,
@@ -50,10 +50,13 @@ async def _answers(session: aiohttp.ClientSession, url: str) -> None:
             raise Refused(f"HTTP status {answer.status}")
 
 
-def _agents(path: Path, clusters: list[str], now: float) -> tuple[int, tuple[str, ...]]:
-    store = NodeStore(path)
-    found = [agent for cluster_id in clusters for agent in store.facts(cluster_id).values()]
-    return len(found), tuple(sorted(agent.node_id for agent in found if is_silent(agent, now)))
+def _agents(config: Config, section: CollectorConfig, now: float) -> tuple[int, tuple[str, ...]]:
+    """Agents of nodes that were revoked do not count."""
+    store, ledger = NodeStore(Path(section.path)), LedgerGuest(Path(config.ledger.path))
+    found = [agent for cluster in config.clusters for agent in store.facts(cluster.id).values()]
+    directory = ledger.node_directory(now)
+    trusted = [agent for agent in found if directory.trusts(agent.node_id, agent.registered_at)]
+    return len(trusted), tuple(sorted(agent.node_id for agent in trusted if is_silent(agent, now)))
 
 
 def _directory(path: Path) -> tuple[int, int] | Unknown:

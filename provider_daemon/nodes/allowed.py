@@ -39,3 +39,8 @@ class NodeDirectory:
 
     allowed: Mapping[str, AllowedNode]
     commands: Mapping[str, tuple[SignedCommand, ...]]
+
+    def trusts(self, node_id: str, registered_at: float) -> bool:
+        """Whether the node's agent, which registered then, may report."""
+        node = self.allowed.get(node_id)
+        return node is not None and node.trusts(registered_at)

@@ -158,12 +158,16 @@ async def test_revoked_and_allowed_again(running: Running) -> None:
     with running.ledger.write():
         nodes.revoke(running.ledger, agent.node_id, "ann", running.clock.time)
     await running.refresh()
-    assert await running.reason(running.beat(agent)) == (403, "revoked")
+    recorded = agent.heartbeat(running.clock.time)
+    assert await running.reason(running.post(agent.heartbeat_path, recorded)) == (403, "revoked")
+    assert running.directory.trusted(running.agents.known) == []
     running.clock.time += 10
     text = running.token()
     assert await running.reason(running.beat(agent)) == (403, "revoked")  # its key is from before
     assert (await running.register(agent, text))[0] == 200
     assert (await running.beat(agent))[0] == 200
+    assert len(running.directory.trusted(running.agents.known)) == 1
+    assert await running.reason(running.post(agent.heartbeat_path, recorded)) == (409, "stale_sequence")
 
 
 async def test_a_token_that_was_just_issued(running: Running) -> None:

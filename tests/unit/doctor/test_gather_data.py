@@ -21,8 +21,11 @@ from provider_daemon.doctor.deadline import Deadline
 from provider_daemon.doctor.facts import Certificate, CollectorFacts, DataFacts
 from provider_daemon.doctor.finding import Unknown
 from provider_daemon.doctor.gather_site import Way
+from provider_daemon.ledger import nodes
+from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.node_store.rows import KnownAgent, Registered
 from provider_daemon.node_store.writer import NodeStoreWriter
+from provider_daemon.nodes.allowed import AllowedNode
 from provider_daemon.nodes.report import Capacity, Health, HealthStatus, Registration
 from provider_daemon.ports import Clock
 from provider_daemon.slurm.connect import SiteTransport
@@ -161,6 +164,11 @@ async def test_the_collector(tmp_path: Path) -> None:
     heard = replace(beat, node_id="alpha.c2", seen_at=NOW - 100)
     writer.apply([Registered(beat, wanted, "", 0), Registered(heard, replace(wanted, hostname="c2"), "", 0)])
     writer.close()
+    ledger = Ledger.open(tmp_path / "ledger.sqlite")
+    with ledger.write():
+        for node_id in ("alpha.c1", "alpha.c2"):
+            nodes.allow(ledger, AllowedNode(node_id, "HPC-1", node_id, "ve1p", "", NOW, NOW))
+    ledger.close()
     async with served(503, "ledger: it cannot be read\n") as address:
         facts = await collector_found(tmp_path, address)
     assert facts.answer is None
@@ -177,7 +185,8 @@ async def collector_found(directory: Path, address: str) -> CollectorFacts:
     section = CollectorConfig(
         url=f"http://{address}", metrics_listen=address, path=str(directory / "agents.sqlite")
     )
-    config = CONFIG.model_copy(update={"collector": section})
+    ledger = CONFIG.ledger.model_copy(update={"path": str(directory / "ledger.sqlite")})
+    config = CONFIG.model_copy(update={"collector": section, "ledger": ledger})
     facts = (await gather_data.gather(config, {}, Deadline(20), FakeClock(time=NOW))).collector
     assert facts is not None
     return facts
