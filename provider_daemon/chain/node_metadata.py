@@ -4,8 +4,9 @@ SLURM decides whether a node takes jobs and what of it is allocated. The agent d
 (identity, hardware, topology, locality) and how it is (health, utilisation, latency).
 """
 
+import typing
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from google.protobuf.any_pb2 import Any
 
@@ -15,7 +16,15 @@ from provider_daemon.chain.proto.virtengine.hpc.v1 import tx_pb2, types_pb2
 from provider_daemon.job.usage import MIB_PER_GB
 from provider_daemon.nodes.facts import AgentFacts
 from provider_daemon.nodes.hold import HoldSource
-from provider_daemon.nodes.report import Capacity, HealthStatus, LatencyMeasurement
+from provider_daemon.nodes.report import (
+    Capacity,
+    Hardware,
+    Health,
+    HealthStatus,
+    LatencyMeasurement,
+    Locality,
+    Topology,
+)
 from provider_daemon.ports import Node
 
 US_PER_MS = 1000
@@ -132,18 +141,23 @@ def _add_identity(message: tx_pb2.MsgUpdateNodeMetadata, facts: AgentFacts) -> N
     message.hardware_fingerprint = facts.fingerprint
     message.agent_version = facts.agent_version
     if facts.hardware:
-        message.hardware.CopyFrom(types_pb2.NodeHardware(**asdict(facts.hardware)))
+        message.hardware.CopyFrom(types_pb2.NodeHardware(**_fields(facts.hardware)))
     if facts.topology:
-        message.topology.CopyFrom(types_pb2.NodeTopology(**asdict(facts.topology)))
+        message.topology.CopyFrom(types_pb2.NodeTopology(**_fields(facts.topology)))
     if facts.locality:
-        message.locality.CopyFrom(types_pb2.NodeLocality(**asdict(facts.locality)))
+        message.locality.CopyFrom(types_pb2.NodeLocality(**_fields(facts.locality)))
+
+
+def _fields(part: Hardware | Topology | Locality | Health) -> dict[str, typing.Any]:
+    """Returns the fields by name. They are flat, and `dataclasses.asdict` would copy each one deeply."""
+    return {field.name: getattr(part, field.name) for field in fields(part)}
 
 
 def _add_live_figures(message: tx_pb2.MsgUpdateNodeMetadata, agent: AgentReport) -> None:
     heartbeat = agent.facts.heartbeat
     if heartbeat is None:
         return
-    health = types_pb2.NodeHealth(**{**asdict(heartbeat.health), "status": message.health_status})
+    health = types_pb2.NodeHealth(**{**_fields(heartbeat.health), "status": message.health_status})
     # SLURM's own answer, not what the node believes of it.
     health.slurm_state = message.health.slurm_state
     health.load_average_1m = health.load_average_1m or message.health.load_average_1m
