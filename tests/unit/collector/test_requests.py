@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from provider_daemon.ledger import nodes
@@ -10,11 +11,14 @@ from provider_daemon.node_protocol import command
 from provider_daemon.node_protocol.answer import Neighbour
 from provider_daemon.node_protocol.command import NodeCommand
 from provider_daemon.node_protocol.request import REGISTER_PATH
+from provider_daemon.node_protocol.signature import sign
+from provider_daemon.nodes.allowed import AllowedNode
 from provider_daemon.nodes.command import CommandKind, CommandResult, IssuedCommand, SignedCommand
 from provider_daemon.nodes.report import Acknowledgement, Gpu, GpuState, Hardware, Health, HealthStatus
 from tests.fakes.chain import PROVIDER, FakeClock
 from tests.unit.collector.agents import CLUSTER, SigningAgent
 from tests.unit.collector.conftest import Running, serving
+from tests.unit.node_protocol.test_published import KEY, PUBLIC, SIGNATURE, TEXT
 
 
 def issued(running: Running, number: int, node_id: str = "alpha.c1") -> IssuedCommand:
@@ -249,3 +253,30 @@ async def test_the_published_agent_without_the_option(running: Running) -> None:
     running.allow(replace(allowed, token_sha256="", agent_key=agent.public_key))
     body = agent.published_heartbeat(running.clock.time)
     assert await running.reason(running.post(agent.heartbeat_path, body)) == (400, "unsupported_scheme")
+
+
+GO_BEAT = (
+    '{"node_id":"HPC-1.c1","cluster_id":"HPC-1","sequence_number":2,'
+    '"timestamp":"2026-01-30T14:05:30.123456789Z","agent_version":"0.1.0",'
+    '"capacity":{"cpu_cores_total":64,"cpu_cores_available":64,"cpu_cores_allocated":0,"gpu_type":"A\\u0026B"},'
+    '"health":{"status":"healthy","uptime_seconds":60,"last_error_message":"x \\u003c y\\u2028"},'
+    '"latency":{"gateway_latency_us":0},"jobs":{"running_count":0},"services":{"slurmd_running":true}}'
+)
+
+
+async def test_the_published_agents_own_bytes(tmp_path: Path, ledger: Ledger) -> None:
+    """The vector is accepted, and so is JSON that no encoder of ours writes, with Go's escapes and times."""
+    agent = SigningAgent("c1", KEY)
+    clock = FakeClock(time=datetime(2026, 1, 30, 14, 5, 31, tzinfo=UTC).timestamp())
+    node = AllowedNode("HPC-1.c1", CLUSTER, "c1", PROVIDER.address, "", clock.time, clock.time, PUBLIC)
+    async with serving(tmp_path, ledger, clock, published_agents=True) as running:
+        running.allow(node)
+        plain = agent.registration("", clock.time, node_id="HPC-1.c1").split(b',"auth":')[0]
+        assert (await running.post(REGISTER_PATH, plain.removeprefix(b'{"registration":')))[0] == 200
+        for text, signed in ((TEXT, SIGNATURE), (GO_BEAT.encode(), sign(KEY, GO_BEAT.encode()))):
+            auth = f'"auth":{{"signature":"{signed}","nonce":"eyJub2RlX2lkIjoiSA==","timestamp":1}}'
+            body = b'{"heartbeat":' + text + b"," + auth.encode() + b"}"
+            assert (await running.post("/api/v1/hpc/nodes/HPC-1.c1/heartbeat", body))[0] == 200
+        facts = running.store.facts(CLUSTER)["HPC-1.c1"]
+        assert facts.heartbeat is not None
+        assert facts.heartbeat.health.last_error_message == "x < y\u2028"
