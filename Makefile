@@ -131,7 +131,7 @@ dist: .venv/.ready ## Build wheel, source distribution and bill of materials (Cy
 	@.venv/bin/python -m tools.sbom dist/provd.cdx.json
 	@ls dist/*.whl dist/*.tar.gz dist/*.cdx.json
 
-deb: .venv/.ready ## Build the package for Debian 12 (or SUITE=trixie) in dist/, with all dependencies inside (as root)
+deb: .venv/.ready ## Build the packages of provd and of its node agent for Debian 12 (or SUITE=trixie) in dist/, with all dependencies inside (as root)
 	@deploy/debian/build dist $(SUITE)
 
 deb-test: .venv/.ready ## Install wheel, pipx and the Debian package, upgrade with running jobs, downgrade, remove and purge in an empty Debian 12 (or SUITE=trixie, as root)
@@ -140,7 +140,7 @@ deb-test: .venv/.ready ## Install wheel, pipx and the Debian package, upgrade wi
 rpm-tools: .venv/.ready
 	@tools/bootstrap rpm
 
-rpm: rpm-tools ## Build the package for EL 8, 9 and 10 and their Python 3.12 (or EL_PYTHON=3.11) in dist/, with all dependencies inside
+rpm: rpm-tools ## Build the packages of provd and of its node agent for EL 8, 9 and 10 and their Python 3.12 (or EL_PYTHON=3.11) in dist/, with all dependencies inside
 	@deploy/rpm/build dist $(EL_PYTHON)
 
 rpm-test: rpm-tools ## Check the RPM's contents; install, upgrade with running jobs, downgrade and remove it with rpm in another root directory (as root)
