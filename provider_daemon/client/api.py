@@ -14,10 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from provider_daemon.chain import gateway_marker
 from provider_daemon.chain.client import GrpcChain
 from provider_daemon.chain.keys import Signer
-from provider_daemon.chain.proto.virtengine.hpc.v1.types_pb2 import HPCCluster
 from provider_daemon.client import (
     catalogue,
     downloads,
@@ -35,11 +33,11 @@ from provider_daemon.client import (
 from provider_daemon.client.downloads import Download
 from provider_daemon.client.gateway import Gateway
 from provider_daemon.client.gateway_facts import GatewayRefused, RemoteFile, Uploads
+from provider_daemon.client.gateways import Gateways
 from provider_daemon.client.identity import Who, once
 from provider_daemon.client.job_file import JobFile
 from provider_daemon.client.job_request import JobRequest, LocalFile
 from provider_daemon.client.job_source import JobSource
-from provider_daemon.client.login import Login
 from provider_daemon.client.logs import Log
 from provider_daemon.client.meter import Meter, NoMeter
 from provider_daemon.client.offerings import Choice, Wish
@@ -50,11 +48,10 @@ from provider_daemon.client.submission import Submitted
 from provider_daemon.client.transaction import TxTerms
 from provider_daemon.client.verify import ResultFile
 from provider_daemon.encryption import lookup
-from provider_daemon.errors import ConfigError, Refused
+from provider_daemon.errors import Refused
 from provider_daemon.job.pricing import DENOM
 from provider_daemon.job.state import State
 from provider_daemon.money.bill import Bill
-from provider_daemon.tokens.identity import Audience
 
 MANIFEST_SECONDS = 600.0  # after a job's end, until its manifest is made
 POLL_SECONDS = 2.0
@@ -118,11 +115,10 @@ class Client:
         self._signer = signer
         self._nodes = nodes
         self._chain_id = chain_id
-        self._gateway_url = gateway
         self._meter = meter or NoMeter()
         self._poll_seconds = poll_seconds
         self._stack = AsyncExitStack()
-        self._gateways: dict[str, Gateway] = {}
+        self._gateways = Gateways(signer, chain_id, gateway, poll_seconds, self._stack)
 
     @classmethod
     def from_keyring(
@@ -184,7 +180,7 @@ class Client:
         denom = choice.offering.pricing.currency or DENOM
         plan = Plan(parsed, asked, files, choice, bill, parsed.max_price or f"{bill.total}{denom}")
         message = draft.message("MsgSubmitJob", plan.fields)
-        await catalogue.check(self.chain, message, say, self._gateway_url)
+        await catalogue.check(self.chain, message, say, self._gateways.url)
         return plan
 
     async def _sealed(self, files: dict[str, LocalFile], provider: str) -> dict[str, LocalFile]:
@@ -203,7 +199,7 @@ class Client:
         Raises Refused if the gateway or the chain refuses; then nothing is held in escrow.
         """
         if plan.files:
-            gateway = await self._gateway_of(plan.choice.cluster)
+            gateway = await self._gateways.of(plan.choice.cluster)
             await uploads.send_all(gateway, plan.files.values(), self._meter)
         return await submission.submit(
             self.chain, self._signer, plan.fields, terms or TxTerms(), time.monotonic, sent
@@ -336,40 +332,5 @@ class Client:
             record = await market.job(self.chain, job_id)
             if record.customer_address != self.address:
                 raise Refused(f"{job_id} belongs to {record.customer_address}, not to {self.address}")
-            return await self._gateway_of(await market.cluster(self.chain, record.cluster_id))
-        if not self._gateway_url:
-            raise ConfigError(["--gateway (or $PROVD_GATEWAY) is required: no job names the provider"])
-        return await self._opened(self._gateway_url, ())
-
-    async def _gateway_of(self, cluster: HPCCluster) -> Gateway:
-        url = self._gateway_url or gateway_marker.find(cluster.description)
-        if not url:
-            raise ConfigError(
-                [
-                    f"cluster {cluster.cluster_id} names no gateway on chain: ask its provider for the "
-                    "address, and set --gateway"
-                ]
-            )
-        return await self._opened(url, (cluster.provider_address,))
-
-    async def _opened(self, url: str, providers: Sequence[str]) -> Gateway:
-        """Opens a gateway once. The provider's account comes from the chain, or else from the gateway."""
-        url = url.rstrip("/")
-        if url not in self._gateways:
-            if not providers:
-                providers = await self._providers(url)
-            audience = Audience(url, self._chain_id, frozenset(providers))
-            login = Login(self._signer, audience, time.time)
-            self._gateways[url] = await self._stack.enter_async_context(
-                Gateway(url, login, self._poll_seconds)
-            )
-        return self._gateways[url]
-
-    async def _providers(self, url: str) -> Sequence[str]:
-        async with Gateway(
-            url, Login(self._signer, Audience(url, self._chain_id, frozenset()), time.time)
-        ) as it:
-            info = await it.info()
-        if info.chain_id != self._chain_id:
-            raise Refused(f"the gateway {url} serves chain {info.chain_id}, not {self._chain_id}")
-        return info.providers
+            return await self._gateways.of(await market.cluster(self.chain, record.cluster_id))
+        return await self._gateways.configured()
