@@ -48,8 +48,9 @@ python-test: .venv/.ready ## Run the unit tests on the newest supported Python o
 	@.venv/bin/python -m tests.pythons.run
 
 .PHONY: sampling
-sampling: .venv/.ready ## Measure what a sample of the node agent costs on this machine
+sampling: .venv/.ready ## Measure what a sample of the node agent, and the whole agent, cost on this machine
 	@.venv/bin/python -m tests.load.sampling
+	@.venv/bin/python -m tests.load.agent_process
 
 .PHONY: flood
 flood: .venv/.ready ## Measure how long 100,000 jobs (JOBS=number) of one customer delay the first job of another
