@@ -9,14 +9,16 @@ from http import HTTPStatus
 import structlog
 from aiohttp import web
 
-from provider_daemon.collector.bodies import read_registration
+from provider_daemon.collector.bodies import read_heartbeat, read_registration
 from provider_daemon.collector.measures import REJECTED, REQUESTS, SECONDS, Measures
 from provider_daemon.collector.service import CollectorService
 from provider_daemon.listener.peer import client_address
 from provider_daemon.metrics.gate import IDLE_SECONDS, peer_group
+from provider_daemon.node_protocol import published
 from provider_daemon.node_protocol.answer import DEFAULT_SECONDS, Answer, RequestError, encode
 from provider_daemon.node_protocol.rejection import STATUS, Rejected, Rejection
-from provider_daemon.node_protocol.request import HEARTBEAT_PATH, REGISTER_PATH
+from provider_daemon.node_protocol.request import HEARTBEAT_PATH, REGISTER_PATH, Request
+from provider_daemon.node_protocol.signature import Scheme
 from provider_daemon.ports import Clock
 
 log = structlog.get_logger("provd.collector")
@@ -59,8 +61,9 @@ async def _health(_: web.Request) -> web.Response:
 
 async def _heartbeat(request: web.Request) -> web.Response:
     service = request.app[PARTS].service
-    answer = await service.heartbeat(request.match_info["node_id"], await _body(request))
-    response = _response(HTTPStatus.OK, answer)
+    read, beat = read_heartbeat(await _body(request))
+    answer = await service.heartbeat(request.match_info["node_id"], read, beat)
+    response = _accepted(read, answer)
     if answer.next_heartbeat_seconds >= IDLE_SECONDS:
         # Thousands of idle connections would take more memory than another handshake takes time.
         response.force_close()
@@ -72,7 +75,7 @@ async def _register(request: web.Request) -> web.Response:
     address = peer_group(client_address(request, proxied=parts.proxied))
     read, wanted = read_registration(await _body(request))
     request[NODE] = wanted.node_id
-    return _response(HTTPStatus.OK, await parts.service.register(read, wanted, address))
+    return _accepted(read, await parts.service.register(read, wanted, address))
 
 
 @web.middleware
@@ -116,7 +119,7 @@ def _refused(request: web.Request, refusal: Rejected) -> web.Response:
         next_heartbeat_seconds=DEFAULT_SECONDS,
         errors=(RequestError(refusal.reason, str(refusal)),),
     )
-    response = _response(STATUS[refusal.reason], answer)
+    response = _response(STATUS[refusal.reason], encode(answer))
     response.force_close()
     return response
 
@@ -141,8 +144,13 @@ async def _limited(request: web.Request) -> bytes:
     raise Rejected(Rejection.OVERSIZE, f"a request may have {BODY_BYTES} bytes")
 
 
-def _response(status: HTTPStatus, answer: Answer) -> web.Response:
-    return web.Response(status=status, body=encode(answer), content_type="application/json")
+def _accepted(read: Request, answer: Answer) -> web.Response:
+    ours = read.auth is not None and read.auth.scheme is Scheme.PROVD
+    return _response(HTTPStatus.OK, encode(answer) if ours else published.answer(answer))
+
+
+def _response(status: HTTPStatus, body: bytes) -> web.Response:
+    return web.Response(status=status, body=body, content_type="application/json")
 
 
 def _kind(request: web.Request) -> str:

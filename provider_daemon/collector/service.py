@@ -8,7 +8,6 @@ from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Action
 from provider_daemon.collector import answering, checks
 from provider_daemon.collector.agents import Agents
-from provider_daemon.collector.bodies import read_heartbeat
 from provider_daemon.collector.directory import AGAIN_SECONDS, Directory
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.errors import Transient
@@ -48,9 +47,8 @@ class CollectorService:
         self._by_node = TokenBuckets(REQUESTS_PER_MINUTE)
         self._failures = TokenBuckets(FAILED_REGISTRATIONS_PER_MINUTE)
 
-    async def heartbeat(self, node_id: str, body: bytes) -> Answer:
-        """`node_id`: as in the path of the request."""
-        request, beat = read_heartbeat(body)
+    async def heartbeat(self, node_id: str, request: Request, beat: Heartbeat) -> Answer:
+        """`node_id`: as in the path. `beat`: what `read_heartbeat` found."""
         if beat.node_id != node_id:
             raise Rejected(Rejection.INVALID_REQUEST, "node_id: not that of the path")
         node = await self._allowed(beat.node_id, beat.cluster_id)

@@ -1,12 +1,15 @@
-"""The heartbeat as the published daemon encodes it again before it verifies a signature. Pure.
+"""The published agent's and daemon's forms of heartbeats and answers. Pure.
 
-It keeps fewer fields than the published agent sends, so that those two never agree; an agent that signs this
-form is accepted there (docs/agent.md, 'The published agent and collector').
+The daemon encodes a heartbeat again before it verifies the signature. It keeps fewer fields than the
+published agent sends, so that those two never agree; an agent that signs this form is accepted there
+(docs/agent.md, 'The published agent and collector').
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
+from provider_daemon.node_protocol.answer import Answer
 from provider_daemon.nodes.report import Heartbeat
 
 _CAPACITY = tuple(
@@ -14,6 +17,18 @@ _CAPACITY = tuple(
     for kind in ("cpu_cores", "memory_gb", "gpus", "storage_gb")
     for part in ("total", "available", "allocated")
 )
+
+
+def answer(found: Answer) -> bytes:
+    """Returns the answer for the published agent: it cannot parse another time, nor use what is left out."""
+    at = datetime.fromtimestamp(found.timestamp, UTC).isoformat().replace("+00:00", "Z")
+    body = {
+        "accepted": found.accepted,
+        "sequence_ack": found.sequence_ack,
+        "timestamp": at,
+        "next_heartbeat_seconds": found.next_heartbeat_seconds,
+    }
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def signed_form(beat: Heartbeat) -> bytes:

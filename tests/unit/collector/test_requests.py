@@ -276,7 +276,16 @@ async def test_the_published_agents_own_bytes(tmp_path: Path, ledger: Ledger) ->
         for text, signed in ((TEXT, SIGNATURE), (GO_BEAT.encode(), sign(KEY, GO_BEAT.encode()))):
             auth = f'"auth":{{"signature":"{signed}","nonce":"eyJub2RlX2lkIjoiSA==","timestamp":1}}'
             body = b'{"heartbeat":' + text + b"," + auth.encode() + b"}"
-            assert (await running.post("/api/v1/hpc/nodes/HPC-1.c1/heartbeat", body))[0] == 200
+            url = f"http://127.0.0.1:{running.port}/api/v1/hpc/nodes/HPC-1.c1/heartbeat"
+            async with running.http.post(url, data=body) as found:
+                assert found.status == 200
+                said = await found.json()
+        assert said == {
+            "accepted": True,
+            "sequence_ack": 2,
+            "timestamp": "2026-01-30T14:05:31Z",  # it parses nothing else
+            "next_heartbeat_seconds": 30,
+        }
         facts = running.store.facts(CLUSTER)["HPC-1.c1"]
         assert facts.heartbeat is not None
         assert facts.heartbeat.health.last_error_message == "x < y\u2028"

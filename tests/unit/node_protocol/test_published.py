@@ -5,7 +5,8 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from provider_daemon.node_protocol import signature
+from provider_daemon.node_protocol import answer, published, signature
+from provider_daemon.node_protocol.answer import Answer
 from provider_daemon.node_protocol.published import signed_form
 from provider_daemon.nodes.report import (
     Capacity,
@@ -101,3 +102,10 @@ def test_what_is_there_and_what_is_left_out() -> None:
     assert b'"measurements":[{"target_node_id":"m","latency_us":210,"measured_at":' in signed_form(beat)
     for absent in (b"packet_loss", b"munge", b"completed_24h", b"active_job_ids", b"runtime_version"):
         assert absent not in signed_form(beat)
+
+
+def test_the_answer_to_the_published_agent() -> None:
+    """Its parser takes no number for a time, and our agent's parser takes both."""
+    text = published.answer(Answer(True, 7, 1769781900, 15))
+    assert b'"timestamp":"2026-01-30T14:05:00Z"' in text
+    assert answer.read(text) == Answer(True, 7, 0, 15)
