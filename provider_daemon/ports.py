@@ -145,6 +145,7 @@ class Node:
     partitions: tuple[str, ...] = ()
     load: str = ""
     reason: str = ""
+    powered_down: bool = False
     holds: frozenset[HoldSource] = frozenset()
     gpus_lost: int = 0
 

@@ -137,7 +137,10 @@ class Daemon:
         if self._config.collector is None:
             return None
         store = NodeStore(Path(self._config.collector.path))
-        return MeasuredAgents(TrustedAgents(store, self.ledger, self.clock), self._meters, self.clock)
+        trusted = TrustedAgents(store, self.ledger, self.clock)
+        return MeasuredAgents(
+            trusted, self._meters, self.clock, lambda cluster_id: self._schedulers[cluster_id].powered_down
+        )
 
     # --- life ---
 

@@ -65,12 +65,13 @@ class NodeConditions:
         self.known = agents is None
         self._facts: Mapping[str, AgentFacts] = {}
         self._silent = frozenset[str]()
+        self._named = frozenset[str]()  # without those of nodes that are powered down
 
     def assess(self, served: ServedCluster, nodes: Sequence[Node]) -> tuple[Node, ...]:
         """Reads the agents, stores what follows from it, and returns the nodes with it."""
         if self._agents is None or served.unhealthy is UnhealthyPolicy.REPORT:
             self._release_all(served.cluster_id)
-        if self._agents is not None and self._read(self._agents, served):
+        if self._agents is not None and self._read(self._agents, served, nodes):
             self._decide(served, nodes)
         return with_conditions(self._ledger, served.cluster_id, nodes)
 
@@ -79,7 +80,7 @@ class NodeConditions:
         found = self._facts.get(node_id)
         return (found, node_id in self._silent) if found else None
 
-    def _read(self, agents: Agents, served: ServedCluster) -> bool:
+    def _read(self, agents: Agents, served: ServedCluster, nodes: Sequence[Node]) -> bool:
         try:
             self._facts = agents.facts(served.cluster_id)
         except Transient as error:
@@ -93,12 +94,13 @@ class NodeConditions:
             log.info("node_agents_readable", cluster=served.cluster_id)
         self.known, now = True, self._clock.now()
         silent = frozenset(node_id for node_id, agent in self._facts.items() if is_silent(agent, now))
-        self._tell_silent(served.cluster_id, silent)
-        self._silent = silent
+        off = {first_id(served.name, node.host) for node in nodes if node.powered_down}
+        self._tell_silent(served.cluster_id, silent - off)
+        self._silent, self._named = silent, silent - off
         return True
 
     def _tell_silent(self, cluster_id: str, silent: frozenset[str]) -> None:
-        if new := sorted(silent - self._silent):
+        if new := sorted(silent - self._named):
             log.warning(
                 "node_agents_silent",
                 cluster=cluster_id,
@@ -106,7 +108,7 @@ class NodeConditions:
                 nodes=new[:NAMED],
                 next="their health and utilisation are no longer reported; check provd-agent on these nodes",
             )
-        if back := sorted((self._silent - silent) & self._facts.keys()):
+        if back := sorted((self._named - silent) & self._facts.keys()):
             log.info("node_agents_heard_again", cluster=cluster_id, count=len(back), nodes=back[:NAMED])
 
     # --- which nodes are sold ---

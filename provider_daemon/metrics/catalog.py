@@ -338,7 +338,7 @@ SLURM_NODES = _gauge(
 
 NODE_AGENTS = _gauge(
     "provd_node_agents",
-    "Node agents by state: active; unhealthy, which report a sick node or a failed GPU; silent.",
+    "Node agents by state: active; unhealthy (a sick node or a failed GPU); silent; on a powered-down node.",
     "cluster",
     "state",
     absent=NO_READING,

@@ -33,7 +33,10 @@ class Measurable(Scheduler, Surveyor, Protocol):
 
 
 class MeasuredScheduler:
-    """`cluster` is the cluster's id on chain. `answers`: whether SLURM answered the last poll for jobs."""
+    """`cluster` is the cluster's id on chain. `answers`: whether SLURM answered the last poll for jobs.
+
+    `powered_down`: the nodes that SLURM had powered down when it last listed its nodes.
+    """
 
     def __init__(self, scheduler: Measurable, meters: Meters, cluster: str, clock: Clock) -> None:
         self._inner = scheduler
@@ -41,6 +44,7 @@ class MeasuredScheduler:
         self._cluster = cluster
         self._clock = clock
         self.answers = True
+        self.powered_down = frozenset[str]()
         meters.begin(catalog.SLURM_RATE_LIMITED, cluster)
         meters.begin(catalog.SLURM_DURATION, cluster)
         for query in catalog.QUERIES:
@@ -98,6 +102,7 @@ class MeasuredScheduler:
     async def nodes(self) -> tuple[Node, ...]:
         with self._asking("nodes"):
             nodes = await self._inner.nodes()
+        self.powered_down = frozenset(node.host for node in nodes if node.powered_down)
         states = [_state(node) for node in nodes]
         for state in catalog.NODE_STATES:
             self._meters.set(

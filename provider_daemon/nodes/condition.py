@@ -34,11 +34,15 @@ class UnhealthyPolicy(StrEnum):
 
 
 class AgentState(StrEnum):
-    """UNHEALTHY: its last heartbeat reports a sick node or a failed GPU."""
+    """UNHEALTHY: its last heartbeat reports a sick node or a failed GPU.
+
+    POWERED_DOWN: silent, because SLURM has powered its node down.
+    """
 
     ACTIVE = "active"
     UNHEALTHY = "unhealthy"
     SILENT = "silent"
+    POWERED_DOWN = "powered_down"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +78,9 @@ def is_silent(agent: LastHeard, now: float) -> bool:
     return abs(now - agent.seen_at) > max(SILENT_SECONDS, SILENT_INTERVALS * agent.interval)
 
 
-def state(agent: AgentFacts, now: float) -> AgentState:
+def state(agent: AgentFacts, now: float, *, powered_down: bool = False) -> AgentState:
     if is_silent(agent, now):
-        return AgentState.SILENT
+        return AgentState.POWERED_DOWN if powered_down else AgentState.SILENT
     sick = agent.heartbeat is not None and complaint(agent.heartbeat, UnhealthyPolicy.DRAIN)
     return AgentState.UNHEALTHY if sick else AgentState.ACTIVE
 

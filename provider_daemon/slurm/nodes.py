@@ -7,7 +7,7 @@ from provider_daemon.ports import Node
 from provider_daemon.slurm import records, tres
 from provider_daemon.slurm.commands import NODE_NAME
 from provider_daemon.slurm.records import Fields
-from provider_daemon.slurm.states import node_draining, node_usable
+from provider_daemon.slurm.states import node_draining, node_powered_down, node_usable
 from provider_daemon.slurm.tables import Reading, Unread
 
 _STATE = re.compile(r"[A-Z][A-Z_+*~#!%$@^-]*")
@@ -58,6 +58,7 @@ def _node(field: Fields, line: str) -> Node:
         partitions=partitions,
         load=field.get("CPULoad", "").replace("N/A", ""),
         reason=_reason(line),
+        powered_down=node_powered_down(state),
     )
 
 

@@ -147,6 +147,11 @@ def node_usable(state: str) -> bool:
     return "*" not in state and words[0] in _USABLE and not flags & (_UNUSABLE_FLAGS | _DRAINING)
 
 
+def node_powered_down(state: str) -> bool:
+    """Whether SLURM has powered the node down or is just changing that; its programs do not run then."""
+    return any(word.startswith("POWER") for word in _words(state))
+
+
 def node_draining(state: str) -> bool:
     return bool(set(_words(state)) & _DRAINING)
 

@@ -16,14 +16,14 @@ from tests.simulation.wrong import Changes
 READ = NodeConditions._read
 
 
-def unreadable_is_healthy(self: Any, agents: Agents, served: ServedCluster) -> bool:
+def unreadable_is_healthy(self: Any, agents: Agents, served: ServedCluster, nodes: Sequence[Node]) -> bool:
     """Ends all holds when the collector's database cannot be read."""
     try:
         agents.facts(served.cluster_id)
     except Transient:
         self._release_all(served.cluster_id)
         return False
-    return READ(self, agents, served)
+    return READ(self, agents, served, nodes)
 
 
 def as_slurm_says(ledger: Ledger, cluster_id: str, nodes: Sequence[Node]) -> tuple[Node, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from unittest.mock import AsyncMock
 
 import pytest
 import structlog
@@ -80,6 +81,21 @@ async def test_a_silent_agent_is_named_once(house: House, agents: FakeAgents) ->
     assert (silent.agent_pubkey, silent.health.uptime_seconds, silent.active) == (KEY, 0, True)
     events = [(line["event"], line["nodes"]) for line in logged if "nodes" in line]
     assert events == [("node_agents_silent", ["alpha.n1"]), ("node_agents_heard_again", ["alpha.n1"])]
+
+
+async def test_a_powered_down_node(house: House, agents: FakeAgents, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its agent's silence is not named, until the node runs again and the agent does not."""
+    agents.report("n1")
+    await beat(house)
+    running = await house.scheduler.nodes()
+    off = tuple(replace(each, slurm_state="IDLE+POWERED_DOWN", powered_down=True) for each in running)
+    with structlog.testing.capture_logs() as logged:
+        for nodes in (off, running):
+            monkeypatch.setattr(house.scheduler, "nodes", AsyncMock(return_value=nodes))
+            for _ in range(6):
+                await beat(house)
+            named = [line["nodes"] for line in logged if line["event"] == "node_agents_silent"]
+            assert named == ([] if nodes is off else [["alpha.n1"]])
 
 
 async def test_an_unreadable_database_is_no_silence(house: House, agents: FakeAgents) -> None:

@@ -92,7 +92,7 @@ class Site:
             made.set(catalog.SLURM_SUCCESS, 1.0, cluster, until=FOREVER)
             for state in catalog.NODE_STATES:
                 made.set(catalog.SLURM_NODES, 1.0, cluster, state, until=FOREVER)
-            MeasuredAgents(FakeAgents(clock), made, clock).facts(cluster)
+            MeasuredAgents(FakeAgents(clock), made, clock, lambda _: ()).facts(cluster)
         return made
 
     def crowd(self, ledger: Ledger, jobs: int) -> None:

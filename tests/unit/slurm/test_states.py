@@ -10,6 +10,7 @@ from provider_daemon.slurm.states import (
     hopeless,
     job_state,
     node_draining,
+    node_powered_down,
     node_usable,
 )
 
@@ -141,3 +142,17 @@ def test_node_states(state: str, usable: bool, draining: bool) -> None:
     """Only a node that certainly takes jobs counts as available; one that sleeps does, SLURM wakes it for
     them."""
     assert (node_usable(state), node_draining(state)) == (usable, draining)
+
+
+@pytest.mark.parametrize(
+    ("state", "off"),
+    [
+        ("IDLE", False),
+        ("IDLE+CLOUD+POWERED_DOWN", True),
+        ("IDLE+CLOUD+POWER", True),
+        ("DOWN+POWERING_UP", True),
+    ],
+)
+def test_powered_down_nodes(state: str, off: bool) -> None:
+    """Also while that changes, and in the words of older versions."""
+    assert node_powered_down(state) is off
