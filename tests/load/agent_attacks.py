@@ -116,6 +116,31 @@ async def _token_for_other_node(ground: Ground) -> Seen:
     return await _post(thief, request.REGISTER_PATH, thief.registration())
 
 
+async def _replayed_registration(ground: Ground) -> Seen:
+    """Sends the bytes of an accepted registration again."""
+    agent = ground.taken()
+    body = agent.registration()
+    await agent.post(request.REGISTER_PATH, body)
+    return await _post(ground.other, request.REGISTER_PATH, body)
+
+
+async def _replaced_token(ground: Ground) -> Seen:
+    """Registers with an unused token after the operator has issued a new one for its node."""
+    thief = ground.taken()
+    await ground.place.command("node", "token", thief.token.hostname)
+    return await _post(thief, request.REGISTER_PATH, thief.registration())
+
+
+async def _expired_token(ground: Ground) -> Seen:
+    host = ground.taken().token.hostname
+    printed = await ground.place.command("node", "token", host, "--valid-hours", "0.0001")
+    thief = SimulatedAgent(printed.split()[-1], ground.tls)
+    try:
+        return await _post(thief, request.REGISTER_PATH, thief.registration())
+    finally:
+        await thief.close()
+
+
 async def _invented_token(ground: Ground) -> Seen:
     """Registers with a token for the victim's node that the attacker signed with an account of its own."""
     signer = LocalSigner(b"\1" * 32)
@@ -268,13 +293,16 @@ def _payload(agent: SimulatedAgent) -> bytes:
     return request.read(Purpose.HEARTBEAT, agent.heartbeat()).payload
 
 
-FRESH = 3  # unused tokens that the attacks need
+FRESH = 6  # unused tokens that the attacks need
 ATTACKS = (
     Attack("replay of an accepted heartbeat", Rejection.STALE_SEQUENCE, _replay),
+    Attack("replay of an accepted registration", Rejection.REPLAYED, _replayed_registration),
     Attack("wrong clock: ten minutes behind", Rejection.WRONG_CLOCK, _old),
     Attack("wrong clock: ten minutes ahead", Rejection.WRONG_CLOCK, _ahead),
     Attack("stolen token of a registered node", Rejection.TOKEN_USED, _used_token),
     Attack("unused token, used for another node", Rejection.TOKEN_INVALID, _token_for_other_node),
+    Attack("token that a new one replaced", Rejection.TOKEN_INVALID, _replaced_token),
+    Attack("token that has expired", Rejection.TOKEN_EXPIRED, _expired_token),
     Attack("token signed by another account", Rejection.TOKEN_INVALID, _invented_token),
     Attack("heartbeat signed with another node's key", Rejection.BAD_SIGNATURE, _foreign_key),
     Attack("heartbeat changed after it was signed", Rejection.BAD_SIGNATURE, _changed),

@@ -159,7 +159,7 @@ class Fleet:
                 await _counted(self.heartbeats, agent.beat)
                 due = max(due + agent.interval, time.monotonic())
 
-        await self._all(one, min(seconds, answer.DEFAULT_SECONDS))
+        await self._all(one, min(seconds / 2, answer.DEFAULT_SECONDS))
 
     async def _all(
         self, one: Callable[[SimulatedAgent, float], Coroutine[Any, Any, None]], spread: float
