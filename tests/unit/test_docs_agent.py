@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from provider_daemon.node_protocol import answer, command, request, signature, token
 from provider_daemon.nodes import reading, report
 from provider_daemon.nodes.command import CommandKind, CommandResult
+from tests.load.agent_attacks import ATTACKS
 from tests.unit.docs import blocks, column, page, table
 
 PAGE = page("agent.md")
@@ -150,3 +151,7 @@ def test_the_roll_out_brings_each_node_its_own_token(way: str, tmp_path: Path) -
     brought = {path.name: path.read_text().strip() for path in (tmp_path / "out").iterdir()}
     assert brought == {"n1": "first.token", "n2": "second.token"}
     assert not (tmp_path / "tokens").exists()
+
+
+def test_the_attacks_that_are_tried() -> None:
+    assert table(PAGE, "attack") == [[attack.name, attack.reason] for attack in ATTACKS]
