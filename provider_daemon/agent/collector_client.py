@@ -33,20 +33,18 @@ class CollectorClient:
 
         Raises ConfigError if the address or the file cannot be used.
         """
-        parts = urlsplit(url)
-        if parts.scheme not in ("https", "http") or not parts.hostname:
-            raise ConfigError([f"collector URL {url!r}: must be https://host:port"])
-        if parts.scheme == "http" and not plain and not _is_loopback(parts.hostname):
+        scheme, host, port, path = _parts(url)
+        if scheme == "http" and not plain and not _is_loopback(host):
             raise ConfigError([f"collector URL {url}: plain http is only for this host; use https"])
         self._user_agent = user_agent
-        self._path = parts.path.rstrip("/")
+        self._path = path.rstrip("/")
         self.round_trip_us = 0
-        if parts.scheme == "https":
+        if scheme == "https":
             self._connection: http.client.HTTPConnection = http.client.HTTPSConnection(
-                parts.hostname, parts.port, timeout=SECONDS, context=_context(ca_file)
+                host, port, timeout=SECONDS, context=_context(ca_file)
             )
         else:
-            self._connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=SECONDS)
+            self._connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
 
     def post(self, path: str, body: bytes, headers: dict[str, str]) -> Reply:
         """Raises Transient if there is no answer. The collector may have handled the request all the same."""
@@ -78,6 +76,18 @@ class CollectorClient:
         if len(data) > MAX_ANSWER:
             raise http.client.HTTPException(f"the answer has more than {MAX_ANSWER} bytes")
         return Reply(response.status, data)
+
+
+def _parts(url: str) -> tuple[str, str, int | None, str]:
+    """Returns scheme, host, port (None for the scheme's) and path."""
+    try:
+        parts = urlsplit(url)
+        found = (parts.scheme, parts.hostname or "", parts.port, parts.path)
+    except ValueError:
+        found = ("", "", None, "")
+    if found[0] not in ("https", "http") or not found[1]:
+        raise ConfigError([f"collector URL {url!r}: must be https://host:port"])
+    return found
 
 
 def _context(ca_file: str) -> ssl.SSLContext:

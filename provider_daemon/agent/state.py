@@ -18,6 +18,8 @@ from provider_daemon.nodes.report import Acknowledgement
 
 VERSION = 1
 RESERVED_NUMBERS = 20
+# The highest number of a collector's that is continued. A hostile one could otherwise use up all numbers.
+MOST_SEQUENCE = 2**62 - 2**32
 KEPT_RESULTS = 16
 SENT_RESULTS = 4  # in one heartbeat, so that it stays below the collector's limit whatever their output is
 INTERRUPTED = "the agent was stopped while it executed the command, which is not repeated"

@@ -38,7 +38,8 @@ class StateFile:
 
     def advance_sequence(self, seen: int) -> None:
         """Continues above a number that the collector has already accepted."""
-        self._sequence = max(self._sequence, seen)
+        if seen <= state.MOST_SEQUENCE:
+            self._sequence = max(self._sequence, seen)
 
 
 def _load(path: Path) -> State:

@@ -97,6 +97,18 @@ def test_a_lost_state_continues_above_the_collectors_number(place: Place, far: F
     assert far.heartbeats[-1].sequence_number == 1_001
 
 
+def test_a_collector_cannot_use_up_the_numbers(place: Place, far: FarCollector) -> None:
+    """After one that lies, another one accepts the node again."""
+    place.write_token(token(far.url))
+    agent = place.agent()
+    agent.turn()
+    far.refusal, far.sequence_ack = Rejection.STALE_SEQUENCE, 2**62
+    agent.turn()
+    far.refusal, far.sequence_ack = None, 1
+    agent.turn()
+    assert far.heartbeats[-1].sequence_number == 3
+
+
 def test_a_wrong_clock_is_named(place: Place, far: FarCollector, capsys: pytest.CaptureFixture[str]) -> None:
     """With the difference and its direction: nobody finds it otherwise."""
     place.write_token(token(far.url))
@@ -152,6 +164,8 @@ def test_an_idle_connection_that_was_closed_loses_no_heartbeat(place: Place, far
         (token("http://127.0.0.1:1", hostname="c2"), "this node is c1"),
         (token("http://127.0.0.1:1", expires_at=1), "has expired"),
         (token("http://collector.example.org"), "plain http is only for this host"),
+        (token("https://[collector"), "must be https://host:port"),
+        (token("https://collector:port"), "must be https://host:port"),
     ],
 )
 def test_a_token_that_cannot_be_used(
