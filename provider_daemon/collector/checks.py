@@ -46,7 +46,7 @@ def heartbeat(
     request: Request, beat: Heartbeat, node: AllowedNode, agent: KnownAgent | None, now: float
 ) -> float:
     """Checks a heartbeat of an allowed node; returns its signed time, in seconds since the epoch."""
-    if agent is None or (node.agent_key and node.agent_key != agent.public_key):
+    if agent is None or not _is_of(agent, node):
         raise Rejected(Rejection.UNKNOWN_NODE, "the node's agent is not registered")
     if not node.trusts(agent.registered_at):
         raise Rejected(Rejection.REVOKED, "the node was revoked after its agent registered")
@@ -61,6 +61,11 @@ def heartbeat(
             Rejection.STALE_SEQUENCE, f"sequence {beat.sequence_number} is not above {agent.sequence}"
         )
     return float(auth.timestamp)
+
+
+def _is_of(agent: KnownAgent, node: AllowedNode) -> bool:
+    """Returns False if the node was given to another cluster, or another key, since the agent registered."""
+    return agent.cluster_id == node.cluster_id and node.agent_key in ("", agent.public_key)
 
 
 def _published_heartbeat(

@@ -111,7 +111,7 @@ class CollectorService:
         """The same key continues its sequence, so that its older requests stay refused."""
         usual = self._section.heartbeat_seconds
         if known is not None and known.public_key == wanted.agent_pubkey:
-            return replace(known, token_sha256=digest, registered_at=now)
+            return replace(known, cluster_id=node.cluster_id, token_sha256=digest, registered_at=now)
         return KnownAgent(node.node_id, node.cluster_id, wanted.agent_pubkey, digest, now, now, usual)
 
     def sequence(self, node_id: str) -> int:
@@ -130,7 +130,7 @@ class CollectorService:
                 node=node_id[:128],
                 reason=words,
                 why=str(refusal),
-                next="the node counts as silent until its agent is accepted",
+                next="the request changed nothing; the node falls silent if its agent stays refused",
             )
 
     async def _allowed(self, node_id: str, cluster_id: str, token_sha256: str = "") -> AllowedNode:

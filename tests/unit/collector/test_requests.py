@@ -174,6 +174,18 @@ async def test_revoked_and_allowed_again(running: Running) -> None:
     assert await running.reason(running.post(agent.heartbeat_path, recorded)) == (409, "stale_sequence")
 
 
+async def test_a_node_that_moves_to_another_cluster(running: Running) -> None:
+    """Its agent registers with a new token; the daemon then finds it in the new cluster alone."""
+    agent = await running.registered()
+    text = running.token(cluster_id="HPC-2")
+    agent.cluster_id = "HPC-2"
+    await running.refresh()
+    assert await running.reason(running.beat(agent)) == (403, "node_not_registered")
+    assert (await running.register(agent, text))[0] == 200
+    assert (await running.beat(agent))[0] == 200
+    assert (running.store.facts(CLUSTER), list(running.store.facts("HPC-2"))) == ({}, [agent.node_id])
+
+
 async def test_a_token_that_was_just_issued(running: Running) -> None:
     """The collector reads the ledger again for a node that it does not know, but not for each request."""
     await running.refresh()
