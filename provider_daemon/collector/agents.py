@@ -20,7 +20,9 @@ from provider_daemon.nodes.report import Acknowledgement, Heartbeat, Registratio
 log = structlog.get_logger("provd.collector")
 
 
-class Agents:
+class KnownAgents:
+    """The registered agents by node id, and the commands that were offered to them."""
+
     def __init__(self, commits: Commits) -> None:
         self._commits = commits
         self._known: dict[str, KnownAgent] = {}

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 
 from provider_daemon.collector.bodies import read_heartbeat, read_registration
-from provider_daemon.collector.measures import REJECTED, REQUESTS, SECONDS, Measures
+from provider_daemon.collector.measures import REJECTED, REQUESTS, SECONDS, CollectorMeasures
 from provider_daemon.collector.service import CollectorService
 from provider_daemon.listener.peer import client_address
 from provider_daemon.metrics.gate import IDLE_SECONDS, peer_group
@@ -32,20 +32,20 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class CollectorParts:
     """`proxied`: a reverse proxy on this host ends TLS."""
 
     service: CollectorService
-    measures: Measures
+    measures: CollectorMeasures
     clock: Clock
     proxied: bool
 
 
-PARTS = web.AppKey("parts", Parts)
+PARTS = web.AppKey("parts", CollectorParts)
 NODE = web.RequestKey("node", str)  # that a registration names
 
 
-def build_app(parts: Parts) -> web.Application:
+def build_app(parts: CollectorParts) -> web.Application:
     app = web.Application(middlewares=[_observed], client_max_size=BODY_BYTES)
     app[PARTS] = parts
     app.router.add_post(REGISTER_PATH, _register, name="registration")

@@ -77,7 +77,7 @@ FAMILIES = (
 
 
 @dataclass(slots=True)
-class Measures:
+class CollectorMeasures:
     """The meters, and what is read when they are collected."""
 
     meters: Meters = field(default_factory=Meters)
@@ -98,7 +98,7 @@ class Measures:
 class NodeCollector(Collector):
     """Prometheus' collector of the metrics of `provd collector`."""
 
-    def __init__(self, measures: Measures, clock: Clock) -> None:
+    def __init__(self, measures: CollectorMeasures, clock: Clock) -> None:
         self._measures, self._clock = measures, clock
 
     def collect(self) -> Iterator[Metric]:

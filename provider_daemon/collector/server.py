@@ -16,11 +16,11 @@ from provider_daemon.audit_log.places import audit_files
 from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Process
 from provider_daemon.clock import SystemClock
-from provider_daemon.collector.agents import Agents
-from provider_daemon.collector.app import Parts, build_app
+from provider_daemon.collector.agents import KnownAgents
+from provider_daemon.collector.app import CollectorParts, build_app
 from provider_daemon.collector.commits import Commits
 from provider_daemon.collector.directory import REFRESH_SECONDS, Directory
-from provider_daemon.collector.measures import Measures, NodeCollector
+from provider_daemon.collector.measures import CollectorMeasures, NodeCollector
 from provider_daemon.collector.service import CollectorService
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.model import Config
@@ -55,19 +55,19 @@ def checked(config: Config) -> CollectorConfig:
     return config.collector
 
 
-class Server:
+class CollectorServer:
     """A running collector. Must be created in the event loop; `run` serves until `stop` is set."""
 
     def __init__(self, config: Config) -> None:
         """Raises ConfigError."""
         self._section = checked(config)
         self.stop, self.reload = asyncio.Event(), asyncio.Event()
-        self.clock, self.ongoing, self.measures = SystemClock(), OngoingProblems(), Measures()
+        self.clock, self.ongoing, self.measures = SystemClock(), OngoingProblems(), CollectorMeasures()
         self.problems: dict[str, str] = {"start": "the ledger was not read yet"}
         self._recorder = Recorder(audit_files(config, Process.COLLECTOR), Process.COLLECTOR)
         self._certificates = self._load_certificates()
         self._commits = Commits(Path(self._section.path), self.measures.committed)
-        self._agents = Agents(self._commits)
+        self._agents = KnownAgents(self._commits)
         self._directory = Directory(LedgerGuest(Path(config.ledger.path)), self.clock, self._offer)
         self._service = CollectorService(
             self._section, self._agents, self._directory, self._recorder, self.ongoing, self.clock
@@ -121,7 +121,7 @@ class Server:
         address, secure = self._section.listen, self._certificates is not None
         limits = GateLimits(CONNECTIONS, port="collector")
         gate = Gate(address, self.clock, self.ongoing, self.measures.connections, limits)
-        app = build_app(Parts(self._service, self.measures, self.clock, proxied=not secure))
+        app = build_app(CollectorParts(self._service, self.measures, self.clock, proxied=not secure))
         context = self._certificates.context if self._certificates else None
         return await serve(app, Listener("collector.listen", address, CONNECTIONS, READ_BYTES), gate, context)
 
@@ -191,12 +191,12 @@ class Server:
 
 
 def run(config: Config) -> None:
-    """Serves until SIGTERM or SIGINT; SIGHUP reads the certificate again. Raises as Server does."""
+    """Serves until SIGTERM or SIGINT; SIGHUP reads the certificate again. Raises as CollectorServer does."""
     asyncio.run(_run(config))
 
 
 async def _run(config: Config) -> None:
-    server = Server(config)
+    server = CollectorServer(config)
     for name, event in (
         (signal.SIGTERM, server.stop),
         (signal.SIGINT, server.stop),

@@ -7,7 +7,7 @@ import structlog
 from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Action
 from provider_daemon.collector import answering, checks
-from provider_daemon.collector.agents import Agents
+from provider_daemon.collector.agents import KnownAgents
 from provider_daemon.collector.directory import AGAIN_SECONDS, Directory
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.errors import Transient
@@ -36,7 +36,7 @@ class CollectorService:
     def __init__(
         self,
         section: CollectorConfig,
-        agents: Agents,
+        agents: KnownAgents,
         directory: Directory,
         recorder: Recorder,
         ongoing: OngoingProblems,

@@ -14,11 +14,11 @@ from aiohttp import web
 from provider_daemon.audit_log.files import AuditFiles
 from provider_daemon.audit_log.recorder import Recorder
 from provider_daemon.audit_log.records import Process
-from provider_daemon.collector.agents import Agents
-from provider_daemon.collector.app import BODY_BYTES, Parts, build_app
+from provider_daemon.collector.agents import KnownAgents
+from provider_daemon.collector.app import BODY_BYTES, CollectorParts, build_app
 from provider_daemon.collector.commits import Commits
 from provider_daemon.collector.directory import Directory
-from provider_daemon.collector.measures import Measures
+from provider_daemon.collector.measures import CollectorMeasures
 from provider_daemon.collector.service import CollectorService
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.ledger import nodes
@@ -45,9 +45,9 @@ class Running:
     store: NodeStore
     clock: FakeClock
     commits: Commits
-    agents: Agents
+    agents: KnownAgents
     directory: Directory
-    measures: Measures
+    measures: CollectorMeasures
     audit: Path
     http: aiohttp.ClientSession
     runner: web.AppRunner
@@ -99,9 +99,9 @@ class Running:
 @asynccontextmanager
 async def serving(tmp_path: Path, ledger: Ledger, clock: FakeClock, **section: Any) -> AsyncIterator[Running]:
     path = tmp_path / "collector" / "agents.sqlite"
-    measures, ongoing = Measures(), OngoingProblems()
+    measures, ongoing = CollectorMeasures(), OngoingProblems()
     commits = Commits(path, measures.committed)
-    agents = Agents(commits)
+    agents = KnownAgents(commits)
     await agents.load()
 
     async def offer(found: NodeDirectory) -> None:
@@ -112,7 +112,7 @@ async def serving(tmp_path: Path, ledger: Ledger, clock: FakeClock, **section: A
     recorder = Recorder(AuditFiles(tmp_path / "audit", Process.COLLECTOR, 365), Process.COLLECTOR)
     service = CollectorService(config, agents, directory, recorder, ongoing, clock)
     gate = Gate("here", clock, ongoing, measures.connections, GateLimits(64, port="collector"))
-    app = build_app(Parts(service, measures, clock, proxied=True))
+    app = build_app(CollectorParts(service, measures, clock, proxied=True))
     committing = asyncio.create_task(commits.run())
     runner = await serve(app, Listener("collector.listen", "127.0.0.1:0", 64, BODY_BYTES), gate, None)
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as http:

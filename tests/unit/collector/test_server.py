@@ -12,7 +12,7 @@ import pytest
 
 from provider_daemon.collector import app, server, service
 from provider_daemon.collector.measures import FAMILIES
-from provider_daemon.collector.server import Server, checked
+from provider_daemon.collector.server import CollectorServer, checked
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.model import Config, default_toml, parse
 from provider_daemon.errors import ConfigError
@@ -62,7 +62,7 @@ async def test_a_process_from_its_configuration(
     told: list[str] = []
     monkeypatch.setattr("provider_daemon.systemd.notify", told.append)
     files = certificate(tmp_path, "collector")
-    process = Server(configured(tmp_path, certificate=str(files[0]), key=str(files[1])))
+    process = CollectorServer(configured(tmp_path, certificate=str(files[0]), key=str(files[1])))
     running = asyncio.create_task(process.run())
     agent, now = SigningAgent("c1"), process.clock.now()
     text = issue("c1", now)
@@ -95,7 +95,7 @@ async def test_a_process_from_its_configuration(
         process.stop.set()
         await running
     assert "STOPPING=1" in told
-    Server(configured(tmp_path))._commits.close()  # the lock of the database is free
+    CollectorServer(configured(tmp_path))._commits.close()  # the lock of the database is free
 
 
 def test_no_collector_section(tmp_path: Path) -> None:
