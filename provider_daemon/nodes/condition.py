@@ -12,6 +12,7 @@ from typing import Protocol
 from provider_daemon.nodes.facts import AgentFacts
 from provider_daemon.nodes.hold import HoldSource, NodeHold
 from provider_daemon.nodes.report import Gpu, GpuState, HealthStatus, Heartbeat
+from provider_daemon.text import printable
 
 SILENT_SECONDS = 120.0
 SILENT_INTERVALS = 4
@@ -91,7 +92,7 @@ def failed_gpus(gpus: Iterable[Gpu]) -> list[int]:
 
 
 def complaint(heartbeat: Heartbeat, policy: UnhealthyPolicy) -> str:
-    """Returns why the whole node is out, in one line; "" if it is not."""
+    """Returns why the whole node is out, in one printable line; "" if it is not."""
     failed = [gpu for gpu in heartbeat.gpus if gpu.state is GpuState.FAILED]
     most = 1 if policy is UnhealthyPolicy.DRAIN else max(1, len(heartbeat.gpus))
     causes = [f"GPU {gpu.index} failed: {gpu.reason or 'no reason given'}" for gpu in failed]
@@ -100,7 +101,7 @@ def complaint(heartbeat: Heartbeat, policy: UnhealthyPolicy) -> str:
         causes.append("slurmd is not running")
     if heartbeat.health.status in _SICK and not causes:
         causes.append(heartbeat.health.last_error_message or f"the node is {heartbeat.health.status}")
-    return "; ".join(causes)[:MAX_REASON]
+    return printable("; ".join(causes))[:MAX_REASON]
 
 
 def next_hold(

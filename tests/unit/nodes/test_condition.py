@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider_daemon.nodes.condition import (
+    MAX_REASON,
     NO_GPUS,
     RECOVERY_SECONDS,
     AgentState,
@@ -47,6 +48,14 @@ UNAVAILABLE, DRAIN = UnhealthyPolicy.UNAVAILABLE, UnhealthyPolicy.DRAIN
 def test_why_a_node_is_out(beat: Heartbeat, policy: UnhealthyPolicy, why: str) -> None:
     """A degraded node is sold. One dead GPU of several is a reason only where SLURM has to be told."""
     assert complaint(beat, policy) == why
+
+
+@given(error=st.text(min_size=1, max_size=256))
+def test_a_reason_is_one_printable_line(error: str) -> None:
+    """Whoever is root on the node chose the text."""
+    found = complaint(heartbeat(health=Health(HealthStatus.UNHEALTHY, last_error_message=error)), UNAVAILABLE)
+    assert found.isprintable()
+    assert 0 < len(found) <= MAX_REASON
 
 
 @pytest.mark.parametrize(("age", "interval", "silent"), [
