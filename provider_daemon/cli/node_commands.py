@@ -33,7 +33,7 @@ def drain(
     cluster: Cluster = "",
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Stop selling nodes. The chain shows them as draining; jobs on them continue.
+    """Stop selling nodes, and drain them in SLURM if provd's login may do that. Jobs on them continue.
 
     An agent there gets the signed command to drain.
     """

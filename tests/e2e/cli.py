@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from provider_daemon.demo.processes import Process
-from tests.e2e import books, maintenance, money, operator
+from tests.e2e import books, maintenance, money, nodes, operator
 from tests.e2e.shell import Shell, same
 from tests.expect import Wrong
 from tests.unit.daemons import free_port
@@ -85,6 +85,7 @@ def play(shell: Shell, children: list[Process]) -> None:
     money.check(shell, people, JOBS, FUNDS, ESCROW, disputed)
     books.check(shell, people, len(JOBS))
     look_around(shell, people)
+    nodes.play(shell, children)
     operator.play(shell, people, daemon.log)
     close_shop(shell, daemon)
 
@@ -174,7 +175,7 @@ def start_daemon(shell: Shell, children: list[Process], site: dict[str, Any]) ->
         f"{name} = {value if isinstance(value, int) else repr(str(value))}"
         for name, value in site["ssh"].items()
     )
-    gateway = f"127.0.0.1:{free_port()}"
+    gateway, collector = (f"127.0.0.1:{free_port()}" for _ in range(2))
     config = shell.file(
         "provd.toml",
         f"""[chain]
@@ -208,6 +209,12 @@ native = true
 url = "http://{gateway}"
 listen = "{gateway}"
 uploads = "{shell.directory}/uploads"
+metrics_listen = "127.0.0.1:0"
+[collector]
+url = "http://{collector}"
+listen = "{collector}"
+path = "{shell.directory}/agents.sqlite"
+heartbeat_seconds = 10
 metrics_listen = "127.0.0.1:0"
 [metrics]
 listen = "127.0.0.1:0"
