@@ -49,10 +49,10 @@ class RevokeNodes(Nodes):
 
 
 class ChangedNodes(Body):
-    """`hosts`: those that were changed."""
+    """`hosts`: those that were changed; `node_ids`: their ids, in the same order."""
 
-    cluster_id: str
     hosts: tuple[str, ...]
+    node_ids: tuple[str, ...]
 
 
 def _issue(asked: IssueTokens, context: Context) -> IssuedTokens:
@@ -122,7 +122,7 @@ def _allow(asked: AllowNode, context: Context) -> ChangedNodes:
         operator=context.operator,
     )
     nodes.allow(context.ledger, allowed)
-    return ChangedNodes(cluster_id=cluster.id, hosts=(asked.host,))
+    return ChangedNodes(hosts=(asked.host,), node_ids=(allowed.node_id,))
 
 
 def _revoke(asked: RevokeNodes, context: Context) -> ChangedNodes:
@@ -135,7 +135,9 @@ def _revoke(asked: RevokeNodes, context: Context) -> ChangedNodes:
         for host in asked.hosts
         if nodes.revoke(context.ledger, first_id(cluster.name, host), context.operator, context.now)
     ]
-    return ChangedNodes(cluster_id=cluster.id, hosts=tuple(changed))
+    return ChangedNodes(
+        hosts=tuple(changed), node_ids=tuple(first_id(cluster.name, host) for host in changed)
+    )
 
 
 TOKEN = Operation(
@@ -154,7 +156,7 @@ ALLOW = Operation(
     ChangedNodes,
     _allow,
     lambda asked, answer: [
-        Deed(Action.NODE_ALLOWED, object=f"{answer.cluster_id} {asked.host}", detail=f"key {asked.agent_key}")
+        Deed(Action.NODE_ALLOWED, object=each, detail=f"key {asked.agent_key}") for each in answer.node_ids
     ],
 )
 REVOKE = Operation(
@@ -163,7 +165,6 @@ REVOKE = Operation(
     ChangedNodes,
     _revoke,
     lambda asked, answer: [
-        Deed(Action.NODE_REVOKED, object=f"{answer.cluster_id} {host}", detail=asked.reason)
-        for host in answer.hosts
+        Deed(Action.NODE_REVOKED, object=each, detail=asked.reason) for each in answer.node_ids
     ],
 )

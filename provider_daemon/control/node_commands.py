@@ -54,13 +54,13 @@ class HeldNode(Body):
     """
 
     host: str
+    node_id: str
     changed: bool
     command_id: str
     held: str
 
 
 class HeldNodes(Body):
-    cluster_id: str
     nodes: tuple[HeldNode, ...]
 
 
@@ -111,10 +111,14 @@ def _commanded(
         sent = _send(cluster, host, kind, asked.reason, context) if host in agents else None
         why = "; ".join(f"{each.source}: {each.reason}" for each in held if each.host == host)
         made = HeldNode(
-            host=host, changed=host in changed, command_id=sent.command_id if sent else "", held=why
+            host=host,
+            node_id=first_id(cluster.name, host),
+            changed=host in changed,
+            command_id=sent.command_id if sent else "",
+            held=why,
         )
         found.append(made)
-    return HeldNodes(cluster_id=cluster.id, nodes=tuple(found))
+    return HeldNodes(nodes=tuple(found))
 
 
 def _command(asked: SendCommand, context: Context) -> CommandFate:
@@ -200,7 +204,7 @@ def _operators(cluster: ClusterConfig, context: Context) -> dict[str, NodeHold]:
 
 def _deeds(action: Action, reason: str, answer: HeldNodes) -> list[Deed]:
     return [
-        Deed(action, object=f"{answer.cluster_id} {node.host}", detail=reason)
+        Deed(action, object=node.node_id, detail=reason)
         for node in answer.nodes
         if node.changed or node.command_id
     ]

@@ -26,9 +26,7 @@ def store_results(ledger: Ledger, agents: Agents, cluster_id: str, now: float) -
         return
     try:
         answered = agents.acknowledgements(cluster_id)
-    except Transient as error:
-        following = "the results of commands stay unknown until it can be read; check provd collector"
-        log.warning("node_commands_unreadable", cluster=cluster_id, why=str(error), next=following)
+    except Transient:  # the heartbeat loop logs it when it reads the facts
         return
     finished = [(each, answer) for each in waiting if (answer := _answer(each, answered, now))]
     if not finished:

@@ -80,7 +80,10 @@ def node_statuses(sources: NodeSources, now: float) -> list[NodeStatus]:
 
 def _status(host: str, sources: NodeSources, holds: tuple[NodeHold, ...], now: float) -> NodeStatus:
     node_id = first_id(sources.name, host)
-    reported, agent = sources.reported.get(host), sources.agents.get(node_id)
+    reported, allowed = sources.reported.get(host), sources.allowed.get(node_id)
+    agent = sources.agents.get(node_id)
+    if agent and not (allowed and allowed.trusts(agent.registered_at)):
+        agent = None  # what the collector has of it is from before it was revoked
     gpus = agent.heartbeat.gpus if agent and agent.heartbeat else ()
     return NodeStatus(
         cluster_id=sources.cluster_id,
@@ -90,7 +93,7 @@ def _status(host: str, sources: NodeSources, holds: tuple[NodeHold, ...], now: f
         chain_state=reported.state if reported else "",
         chain_health=reported.health if reported else "",
         reported_seconds=now - reported.at if reported and reported.at else None,
-        agent=_agent(sources.allowed.get(node_id), agent, now, readable=not sources.unreadable),
+        agent=_agent(allowed, agent, now, readable=not sources.unreadable),
         seen_seconds=now - agent.seen_at if agent else None,
         agent_version=agent.agent_version if agent else "",
         gpus=reported.gpus if reported else 0,

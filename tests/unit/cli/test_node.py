@@ -130,6 +130,8 @@ def test_states_of_agents(site: Path) -> None:
     assert run(site, "revoke", "n2", "--reason", "stolen").stdout == "n2: revoked\n"
     assert run(site, "revoke", "n1", "n2").stdout == "n1: revoked\nn2: was revoked already\n"
     assert [line[3] for line in rows(site)[1:]] == ["revoked", "revoked"]
+    run(site, "token", "n1")
+    assert rows(site)[1][3] == "never"  # its key from before the revocation stays refused
 
 
 def test_drain_and_resume(site: Path) -> None:

@@ -162,6 +162,7 @@ def test_a_drained_node_is_held_at_once(desk: Desk) -> None:
         "HPC-1", "n2", HoldSource.OPERATOR, NOW, "new disk"
     )
     assert desk.audited().count('"node_drained"') == 3
+    assert desk.audited().count('"object":"alpha.n2"') == 2
 
 
 def test_a_command_verifies_at_the_agent(desk: Desk) -> None:
