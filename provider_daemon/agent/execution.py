@@ -11,7 +11,8 @@ from provider_daemon.text import printable, printable_lines
 SECONDS = 30  # for one program
 MAX_OUTPUT = 4000
 MAX_REASON = 200
-OWN_REASON = "provd: "  # how SLURM's reason of a drain by provd begins
+# How SLURM's reason of a drain by an agent begins. The daemon drains too; its reasons begin otherwise.
+OWN_REASON = "provd-agent: "
 REASON_FIELD = "Reason="
 
 Outcome = tuple[CommandResult, str]
@@ -40,16 +41,19 @@ class Executor:
         result, reason = self._slurm_reason()
         if result is not CommandResult.DONE or (reason and not reason.startswith(OWN_REASON)):
             return result, reason
-        why = printable(command.parameters.get("reason", "drained by the provider"))[:MAX_REASON]
+        why = printable(command.parameters.get("reason") or "drained by the provider")[:MAX_REASON]
         return self._update("State=DRAIN", f"{REASON_FIELD}{OWN_REASON}{why}")
 
     def _resume(self, command: NodeCommand) -> Outcome:
-        """Ends only a drain of provd's own."""
+        """Ends only a drain by this agent."""
         result, reason = self._slurm_reason()
         if result is not CommandResult.DONE or not reason:
             return result, reason
         if not reason.startswith(OWN_REASON):
-            return CommandResult.FAILED, f"not resumed in SLURM, where somebody else drained it: {reason}"
+            return (
+                CommandResult.FAILED,
+                f"not resumed in SLURM, where somebody else drained it: {reason}",
+            )
         return self._update("State=RESUME")
 
     def _slurm_reason(self) -> Outcome:

@@ -16,13 +16,13 @@ def command(kind: CommandKind) -> NodeCommand:
 
 
 def shown(site: Site, node: str) -> tuple[bool, bool]:
-    """Returns whether SLURM shows the node as drained, and the reason as provd's."""
+    """Returns whether SLURM shows the node as drained, and the reason as the agent's."""
     text = site.run("scontrol", "show", "node", node).stdout
-    return "DRAIN" in text, "Reason=provd: fan 2; see ticket 7" in text
+    return "DRAIN" in text, "Reason=provd-agent: fan 2; see ticket 7" in text
 
 
 def test_a_drain_and_its_end(real_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only a drain of provd's own is ended; one of the administrator keeps its reason."""
+    """Only a drain of the agent's own is ended; one of the administrator keeps its reason."""
     monkeypatch.setenv("SLURM_CONF", str(real_site.layout.slurm_conf))
     node = real_site.nodes[-1]
     agent = Executor(AgentSettings(slurm_update=True), node, lambda: "")

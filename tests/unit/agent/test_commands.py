@@ -224,28 +224,38 @@ def executor(**settings: object) -> Executor:
 
 
 def test_slurm_is_told_of_a_drain(scontrol: Programs) -> None:
-    """With a reason of provd's, as one argument, whatever the text is."""
+    """With a reason that names the agent, as one argument, whatever the text is."""
     calls = scontrol("")
     assert executor().execute(replace(DRAIN, parameters={"reason": "fan; reboot\n$(id)"}))[0] is DONE
     assert calls.read_text().splitlines() == [
         "show node c1",
-        "update NodeName=c1 State=DRAIN Reason=provd: fan; reboot\\n$(id)",
+        "update NodeName=c1 State=DRAIN Reason=provd-agent: fan; reboot\\n$(id)",
     ]
 
 
 @pytest.mark.parametrize(
     ("kind", "result"), [(CommandKind.DRAIN, DONE), (CommandKind.RESUME, FAILED)], ids=["drain", "resume"]
 )
-def test_a_drain_of_somebody_else_stays(scontrol: Programs, kind: CommandKind, result: CommandResult) -> None:
-    """Its reason is kept, and it is not ended."""
-    calls = scontrol("maintenance [root@2026-11-30T16:00:00]")
+@pytest.mark.parametrize("reason", ["maintenance [root@2026-11-30T16:00:00]", "provd: alpha: GPU 0 failed"])
+def test_a_drain_of_somebody_else_stays(
+    scontrol: Programs, reason: str, kind: CommandKind, result: CommandResult
+) -> None:
+    """Its reason is kept, and it is not ended; the daemon ends its own."""
+    calls = scontrol(reason)
     assert executor().execute(replace(DRAIN, kind=kind))[0] is result
     assert calls.read_text().splitlines() == ["show node c1"]
 
 
-def test_a_drain_of_provd_is_ended(scontrol: Programs) -> None:
+def test_a_drain_without_a_reason_has_one_in_slurm(scontrol: Programs) -> None:
+    """SLURM's users see who drained the node."""
+    calls = scontrol("")
+    executor().execute(replace(DRAIN, parameters={"reason": ""}))
+    assert calls.read_text().splitlines()[-1].endswith("Reason=provd-agent: drained by the provider")
+
+
+def test_a_drain_of_the_agent_is_ended(scontrol: Programs) -> None:
     """It is recognised by its reason."""
-    calls = scontrol("provd: fan [slurm@2026-11-30T16:00:00]")
+    calls = scontrol("provd-agent: fan [slurm@2026-11-30T16:00:00]")
     assert executor().execute(replace(DRAIN, kind=CommandKind.RESUME))[0] is DONE
     assert calls.read_text().splitlines()[-1] == "update NodeName=c1 State=RESUME"
 
