@@ -24,7 +24,7 @@ from provider_daemon.collector.measures import CollectorMeasures, NodeCollector
 from provider_daemon.collector.service import CollectorService
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.model import Config
-from provider_daemon.errors import ConfigError
+from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.listener.certificates import Certificates
 from provider_daemon.listener.serve import Listener, serve
@@ -160,7 +160,8 @@ class CollectorServer:
         self.problems.pop("start", None)
 
     async def _prune(self) -> None:
-        await self._agents.prune(self.clock.now())
+        with contextlib.suppress(Transient):  # heartbeats fail then too, which is reported
+            await self._agents.prune(self.clock.now())
 
     async def _check(self) -> None:
         now = self.clock.now()

@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import socket
 import ssl
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,12 @@ import aiohttp
 import pytest
 
 from provider_daemon.collector import app, server, service
+from provider_daemon.collector.commits import Commits
 from provider_daemon.collector.measures import FAMILIES
 from provider_daemon.collector.server import CollectorServer, checked
 from provider_daemon.config.collector import CollectorConfig
 from provider_daemon.config.model import Config, default_toml, parse
-from provider_daemon.errors import ConfigError
+from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.ledger import nodes
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.listener.serve import serve
@@ -126,3 +129,21 @@ def test_the_limits_are_documented() -> None:
         "requests of one node that are accepted": f"{service.REQUESTS_PER_MINUTE} a minute",
         "failed registrations of one address": f"{service.FAILED_REGISTRATIONS_PER_MINUTE} a minute",
     }
+
+
+async def test_an_address_in_use(tmp_path: Path, ledger: Ledger) -> None:
+    """The start fails with the key of the configuration, and leaves the database to the next one."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for key in ("listen", "metrics_listen"):
+            with pytest.raises(Transient, match=f"collector.{key} {address}: "):
+                await CollectorServer(configured(tmp_path, **{key: address})).run()
+
+
+def test_a_second_collector(tmp_path: Path) -> None:
+    """Two would each accept a sequence once."""
+    path = tmp_path / "agents.sqlite"
+    first = Commits(path, lambda _: None)
+    with pytest.raises(ConfigError, match="another provd collector uses it"):
+        Commits(path, lambda _: None)
+    first.close()
