@@ -22,7 +22,7 @@ from provider_daemon.doctor.facts import Scene
 from provider_daemon.doctor.finding import Finding, NotKnownError, fail, skipped
 from provider_daemon.errors import ProvdError
 
-NOT_TOLD = "not checked: fix the error above first"
+NOT_CHECKED = "not checked: fix the error above first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +225,7 @@ def judged(check: Check, facts: object) -> Finding:
         return check.function(facts)
     except NotKnownError as missing:
         unknown = missing.unknown
-        return skipped(unknown.why, unknown.cause) if unknown.cause else fail(unknown.why, NOT_TOLD)
+        return skipped(unknown.why, unknown.cause) if unknown.cause else fail(unknown.why, NOT_CHECKED)
     except ssh_checks.NoSshError:
         return skipped("not applicable: provd runs on the login node, without SSH")
     except users_checks.SharedError:
@@ -235,7 +235,7 @@ def judged(check: Check, facts: object) -> Finding:
     except market_checks.NoClusterError:
         return skipped("the cluster is not registered on chain", "market-cluster")
     except (ProvdError, ValueError) as error:
-        return fail(str(error), NOT_TOLD)
+        return fail(str(error), NOT_CHECKED)
 
 
 def chosen(rows: Sequence[CheckResult], only: Sequence[str]) -> list[CheckResult]:
