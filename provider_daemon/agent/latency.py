@@ -23,8 +23,10 @@ def measure(address: str) -> Measured:
     """Measures an address, host:port. It takes at most PROBES * PROBE_SECONDS and a look-up of the name."""
     try:
         host, _, port = address.rpartition(":")
+        if not 0 < int(port) < 2**16:  # the resolver would cut it
+            return Measured(0, 100)
         found = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-    except (OSError, ValueError, OverflowError):
+    except (OSError, ValueError):
         return Measured(0, 100)
     family, _, _, _, target = found[0]
     times = sorted(each for each in (_probe(family, target) for _ in range(PROBES)) if each is not None)
@@ -41,6 +43,6 @@ def _probe(family: int, target: tuple[object, ...]) -> float | None:
             probe.connect(target)
         except ConnectionRefusedError:
             pass
-        except (OSError, OverflowError):
+        except OSError:
             return None
         return time.perf_counter() - began

@@ -10,7 +10,7 @@ import pytest
 from provider_daemon.agent import execution
 from provider_daemon.agent.config import AgentSettings
 from provider_daemon.agent.execution import Executor
-from provider_daemon.agent.state import INTERRUPTED
+from provider_daemon.agent.state import INTERRUPTED, SENT_RESULTS
 from provider_daemon.chain.sign import LocalSigner
 from provider_daemon.node_protocol import command as node_command
 from provider_daemon.node_protocol.command import NodeCommand
@@ -189,6 +189,18 @@ def test_a_command_whose_start_cannot_be_stored_is_not_executed(
     far.commands = (signed(),)
     agent.turn()
     assert not executed
+
+
+def test_many_results_are_reported_a_few_at_a_time(place: Place, far: FarCollector) -> None:
+    """Oldest first: all of them together could be larger than the collector accepts."""
+    agent = place.agent()
+    far.commands = tuple(signed(command_id=f"CMD-{number}", deadline=1) for number in range(SENT_RESULTS + 2))
+    agent.turn()
+    far.commands = ()
+    assert agent.turn() == 10
+    assert [each for each, _ in acknowledged(far)] == [f"CMD-{number}" for number in range(SENT_RESULTS)]
+    assert agent.turn() == 30
+    assert [each for each, _ in acknowledged(far)] == [f"CMD-{SENT_RESULTS}", f"CMD-{SENT_RESULTS + 1}"]
 
 
 def test_a_diagnostic_returns_what_the_agent_sees(place: Place, far: FarCollector) -> None:
