@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +31,6 @@ class NodeAgents:
 
     directory: Path
     site: Site
-    port: int
     collector: Process
     started: dict[str, Process] = field(default_factory=dict)
 
@@ -43,12 +42,12 @@ class NodeAgents:
     def certificate(self) -> Path:
         return self.directory / "collector.pem"
 
-    def start(self, config: Path, nodes: Sequence[str] = WITH_AGENT) -> None:
-        """Starts an agent for each of the nodes, with a node token from the running daemon.
+    def start(self, config: Path) -> None:
+        """Starts an agent on each of the nodes, with a node token from the running daemon.
 
         The daemon issues tokens for nodes that it knows from SLURM.
         """
-        for node, token in _tokens(config, nodes).items():
+        for node, token in _tokens(config).items():
             self.started[node] = self._prepare(node, token)
             self.started[node].start()
         for process in self.started.values():
@@ -86,7 +85,6 @@ def prepare(directory: Path, site: Site, port: int, metrics_port: int) -> tuple[
     made = NodeAgents(
         directory,
         site,
-        port,
         Process(
             "the collector", ["collector", "-c", str(directory / "provd.toml")], directory / "collector.log"
         ),
@@ -107,20 +105,10 @@ def prepare(directory: Path, site: Site, port: int, metrics_port: int) -> tuple[
     return made, "\n[collector]\n" + "".join(f"{n} = {json.dumps(v)}\n" for n, v in values.items())
 
 
-def _tokens(config: Path, nodes: Sequence[str]) -> dict[str, str]:
+def _tokens(config: Path) -> dict[str, str]:
     """Asks until the daemon knows the nodes."""
-    command = [
-        sys.executable,
-        "-m",
-        "provider_daemon",
-        "node",
-        "token",
-        *nodes,
-        "-c",
-        str(config),
-        "-o",
-        "json",
-    ]
+    arguments = ["node", "token", *WITH_AGENT, "-c", str(config), "-o", "json"]
+    command = [sys.executable, "-m", "provider_daemon", *arguments]
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -134,7 +122,7 @@ def _tokens(config: Path, nodes: Sequence[str]) -> dict[str, str]:
 async def node_problems(market: Market, agents: NodeAgents, say: Callable[[str], None]) -> list[str]:
     """Compares the nodes on chain with what the agents are there for, when the chain has all of them."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while problems := _problems(found := await _on_chain(market), agents.started):
+    while problems := problems_of(found := await _on_chain(market), agents.started):
         if time.monotonic() > deadline:
             return problems
         await asyncio.sleep(0.5)
@@ -148,7 +136,8 @@ async def _on_chain(market: Market) -> list[NodeMetadata]:
     return sorted(nodes, key=lambda node: node.node_id)
 
 
-def _problems(nodes: Sequence[NodeMetadata], agents: "dict[str, Process]") -> list[str]:
+def problems_of(nodes: Sequence[NodeMetadata], agents: Collection[str]) -> list[str]:
+    """Compares the nodes on chain with the hosts that have an agent."""
     found = {node.node_id.partition(".")[2]: node for node in nodes}
     problems = [f"{host}: not on chain" for host in agents if host not in found]
     for host, node in found.items():
