@@ -61,10 +61,14 @@ def answers(debian: Debian, package: Path) -> str:
 def configured(debian: Debian, package: Path) -> str:
     """The package's configuration file is valid, and every process may read it.
 
-    A daemon without a key logs that in one line, and systemd does not restart it; so do the gateway without
-    its section and the mover without the login node's host key.
+    A daemon without a key logs that in one line, and systemd does not restart it; so do the gateway and the
+    collector without their sections, and the mover without the login node's host key.
     """
-    for command, missing in (("gateway", "[gateway]"), ("mover", "/etc/provd/known_hosts")):
+    for command, missing in (
+        ("gateway", "[gateway]"),
+        ("collector", "[collector]"),
+        ("mover", "/etc/provd/known_hosts"),
+    ):
         told = debian.run("provd", command, user=f"provd-{command}", group="provd", code=2)
         same(f"lines of the {command}", (len(told.splitlines()), missing in told), (1, True))
     told = debian.run("provd", "config", "validate", user="provd")
