@@ -9,9 +9,11 @@ from provider_daemon.errors import Transient
 from provider_daemon.ledger import nodes
 from provider_daemon.ledger.ledger import Ledger
 from provider_daemon.loops.command_results import LATE_SECONDS, store_results
+from provider_daemon.loops.heartbeat import Heartbeat
 from provider_daemon.nodes.command import CommandKind, CommandResult, IssuedCommand, SignedCommand
 from provider_daemon.nodes.facts import AgentFacts
 from provider_daemon.nodes.report import Acknowledgement
+from tests.unit.loops.conftest import TENANCY, House
 
 SIGNED = SignedCommand("{}", "s")
 SENT = IssuedCommand("cmd-1", "c.n1", "HPC-1", 1, CommandKind.RUN_DIAGNOSTIC, SIGNED, 10, 100, "ann")
@@ -72,3 +74,17 @@ def test_unreadable_answers_are_no_absence(ledger: Ledger) -> None:
     assert stored(ledger)[0] is None
     store_results(ledger, Answers(Acknowledgement("cmd-1", CommandResult.FAILED)), "HPC-1", END + 2)
     assert stored(ledger)[0] is CommandResult.FAILED
+
+
+async def test_the_heartbeat_loop_stores_answers(house: House) -> None:
+    """At each poll, also while SLURM does not answer."""
+    with house.ledger.write():
+        nodes.add_command(house.ledger, SENT)
+    house.scheduler.down = True
+    answers = Answers(Acknowledgement("cmd-1", CommandResult.DONE, "all well"))
+    loop = Heartbeat(
+        house.ledger, house.scheduler, house.chain.client, TENANCY, house.chain.clock, agents=answers
+    )
+    with pytest.raises(Transient):
+        await loop.tick()
+    assert stored(house.ledger)[:2] == (CommandResult.DONE, "all well")
