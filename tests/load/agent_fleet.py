@@ -139,12 +139,16 @@ class Fleet:
         self.registrations, self.heartbeats = Tally(), Tally()
 
     async def register(self, seconds: float) -> None:
-        """Registers all agents, spread over the time. A refused one tries again a second later."""
+        """Registers all agents, spread over the time. A refused one tries again a second later.
+
+        Each sends its first heartbeat at once, as real ones do.
+        """
 
         async def one(agent: SimulatedAgent, wait: float) -> None:
             await asyncio.sleep(wait)
-            while not await _counted(self.registrations, agent.register):
-                await asyncio.sleep(1)
+            for tally, ask in ((self.registrations, agent.register), (self.heartbeats, agent.beat)):
+                while not await _counted(tally, ask):
+                    await asyncio.sleep(1)
 
         await self._all(one, seconds)
 

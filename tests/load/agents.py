@@ -70,7 +70,9 @@ async def measure(directory: Path, count: int, minutes: float) -> list[str]:
 async def course(made: Place, agents: Fleet, minutes: float) -> list[str]:
     began = time.monotonic()
     await agents.register(REGISTER_SECONDS * len(agents.agents) / AGENTS)
-    shown(f"registered in {time.monotonic() - began:.0f} s", agents.registrations)
+    shown(f"registrations in {time.monotonic() - began:.0f} s", agents.registrations)
+    shown("first heartbeats", agents.heartbeats)
+    agents.heartbeats = Tally()
     before = await Moment.now(made)
     await agents.run(60 * minutes)
     after = await Moment.now(made)
