@@ -63,11 +63,7 @@ async def _heartbeat(request: web.Request) -> web.Response:
     service = request.app[PARTS].service
     read, beat = read_heartbeat(await _body(request))
     answer = await service.heartbeat(request.match_info["node_id"], read, beat)
-    response = _accepted(read, answer)
-    if answer.next_heartbeat_seconds >= IDLE_SECONDS:
-        # Thousands of idle connections would take more memory than another handshake takes time.
-        response.force_close()
-    return response
+    return _accepted(read, answer)
 
 
 async def _register(request: web.Request) -> web.Response:
@@ -146,7 +142,12 @@ async def _limited(request: web.Request) -> bytes:
 
 def _accepted(read: Request, answer: Answer) -> web.Response:
     ours = read.auth is not None and read.auth.scheme is Scheme.PROVD
-    return _response(HTTPStatus.OK, encode(answer) if ours else published.answer(answer))
+    response = _response(HTTPStatus.OK, encode(answer) if ours else published.answer(answer))
+    if answer.next_heartbeat_seconds >= IDLE_SECONDS:
+        # Thousands of idle connections would take more memory than another handshake takes time, and at the
+        # limit they would displace each other.
+        response.force_close()
+    return response
 
 
 def _response(status: HTTPStatus, body: bytes) -> web.Response:

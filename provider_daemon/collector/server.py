@@ -37,9 +37,9 @@ from provider_daemon.ongoing import OngoingProblems
 
 log = structlog.get_logger("provd.collector")
 
-# A connection lasts for one request, about 0.1 s: enough for thousands of agents, each below half a MiB.
+# A connection lasts for one request, about 0.1 s: enough for thousands of agents, each below 300 KiB.
 # Unfinished TLS handshakes do not count; the unit's LimitNOFILE bounds them.
-CONNECTIONS = 512
+CONNECTIONS = 1024
 READ_BYTES = 32 * 1024  # of a body that are read ahead
 TLS_RECORD_BYTES = 16 * 1024
 CHECK_SECONDS = 5.0  # between two looks at what the collector needs, and at silent agents
