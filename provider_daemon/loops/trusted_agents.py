@@ -36,8 +36,11 @@ class TrustedAgents:
         return self._inner.acknowledgements(cluster_id)
 
     def _by_our_clock(self, agent: AgentFacts) -> AgentFacts:
-        now, before = self._clock.now(), self._seen.get(agent.node_id)
-        if before is None or before[0] != agent.seen_at:
-            ours = now if before and is_silent(agent, now) else agent.seen_at
-            self._seen[agent.node_id] = agent.seen_at, ours
-        return replace(agent, seen_at=self._seen[agent.node_id][1])
+        """An earlier time than before is no new heartbeat: an older copy of the database was put back."""
+        before, now, seen_at = self._seen.get(agent.node_id), self._clock.now(), agent.seen_at
+        if before and seen_at == before[0]:
+            seen_at = before[1]
+        elif before and seen_at > before[0] and is_silent(agent, now):
+            seen_at = now
+        self._seen[agent.node_id] = agent.seen_at, seen_at
+        return replace(agent, seen_at=seen_at)

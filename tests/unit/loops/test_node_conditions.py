@@ -187,6 +187,18 @@ async def test_a_collector_with_another_clock(house: House, agents: FakeAgents) 
     assert (shown[:7], shown[-1]) == ([False] + [True] * 6, False)
 
 
+async def test_an_older_copy_of_the_collectors_database(house: House, agents: FakeAgents) -> None:
+    """An earlier time of the same heartbeat is no new heartbeat."""
+    watch(house, TrustedAgents(agents, house.ledger, house.chain.clock))
+    agents.report("n1")
+    await beat(house)
+    assert (await node(house)).health.uptime_seconds
+    found = agents.known["alpha.n1"]
+    agents.known["alpha.n1"] = replace(found, seen_at=found.seen_at - 120)
+    await beat(house, 100)
+    assert not (await node(house)).health.uptime_seconds
+
+
 async def test_a_failed_gpu_is_not_counted(house: House, agents: FakeAgents) -> None:
     """The node is sold with the other one; with both failed it is not sold at all."""
     agents.report("n1", gpus=gpus(2, [1]))
