@@ -20,6 +20,8 @@ def tree(directory: Path) -> Path:
         (ROOT / tools).mkdir(exist_ok=True)
         (directory / tools).symlink_to(ROOT / tools)
     command(ROOT / ".uv/bin/uv", "version", "-q", "--no-sync", "--directory", directory, VERSION)
+    module = directory / "provider_daemon/__init__.py"
+    module.write_text(re.sub(r'(?m)^__version__ = ".*"$', f'__version__ = "{VERSION}"', module.read_text()))
     changelog = directory / "CHANGELOG.md"
     changelog.write_text(
         re.sub(
