@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import aiohttp
 
 from provider_daemon.chain.sign import LocalSigner
+from provider_daemon.collector.directory import REFRESH_SECONDS
 from provider_daemon.errors import Unreadable
 from provider_daemon.node_protocol import request, token
 from provider_daemon.node_protocol.rejection import Rejection
@@ -125,9 +126,10 @@ async def _replayed_registration(ground: Ground) -> Seen:
 
 
 async def _replaced_token(ground: Ground) -> Seen:
-    """Registers with an unused token after the operator has issued a new one for its node."""
+    """Registers with an unused token, when the collector has read that the operator issued a new one."""
     thief = ground.taken()
     await ground.place.command("node", "token", thief.token.hostname)
+    await asyncio.sleep(2 * REFRESH_SECONDS)
     return await _post(thief, request.REGISTER_PATH, thief.registration())
 
 
