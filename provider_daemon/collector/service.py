@@ -70,7 +70,7 @@ class CollectorService:
             int(now),
             seconds,
             commands,
-            answering.neighbours(ring, node_id, self._section.slurmd_port),
+            answering.neighbours(ring, node_id, self._section.latency_port),
         )
 
     async def register(self, request: Request, wanted: Registration, address: str) -> Answer:

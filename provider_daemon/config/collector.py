@@ -10,7 +10,9 @@ from provider_daemon.config.listening_checks import COLLECTOR_LISTEN, COLLECTOR_
 
 # Bounds of the interval between two heartbeats, which the published agent has too.
 LEAST_SECONDS, MOST_SECONDS = 10, 120
-SLURMD_PORT = 6818  # SLURM's default
+# Usually nothing listens there: the kernel's refusal takes as long as an answer. slurmd and sshd would log
+# each probe as an error.
+LATENCY_PORT = 1
 
 
 class CollectorConfig(BaseModel):
@@ -20,8 +22,8 @@ class CollectorConfig(BaseModel):
     collector serves plain HTTP, for a reverse proxy on the same host. `path`: its database.
     `heartbeat_seconds`: how often a healthy node reports. `published_agents`: accept the published agent's
     signature, which has no purpose and no nonce, from nodes that an operator allowed by their key.
-    `slurmd_port`: where agents measure the latency to each other's nodes. `metrics_listen`: /metrics and
-    /readyz of the collector.
+    `latency_port`: the TCP port to which agents measure the latency of each other's nodes; a refused
+    connection counts. `metrics_listen`: /metrics and /readyz of the collector.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,5 +37,5 @@ class CollectorConfig(BaseModel):
     )
     heartbeat_seconds: int = Field(default=30, ge=LEAST_SECONDS, le=MOST_SECONDS)
     published_agents: bool = False
-    slurmd_port: int = Field(default=SLURMD_PORT, ge=1, le=65535)
+    latency_port: int = Field(default=LATENCY_PORT, ge=1, le=65535)
     metrics_listen: Listen = COLLECTOR_METRICS_LISTEN

@@ -150,9 +150,7 @@ async def test_neighbours(running: Running) -> None:
     running.token("c9")  # not registered
     await running.refresh()
     _, answer = await running.beat(agents[3])
-    assert answer.neighbours == tuple(
-        Neighbour(f"alpha.{host}", f"{host}:6818") for host in ("c5", "c1", "c2")
-    )
+    assert answer.neighbours == tuple(Neighbour(f"alpha.{host}", f"{host}:1") for host in ("c5", "c1", "c2"))
 
 
 async def test_revoked_and_allowed_again(running: Running) -> None:
