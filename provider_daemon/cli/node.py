@@ -13,6 +13,7 @@ from provider_daemon.cli.run import DEFAULT, ConfigFile
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from provider_daemon.ledger.ledger import Ledger
     from provider_daemon.status.node_status import NodeSources, NodeStatus
 
 app = typer.Typer(help="List compute nodes; drain them; admit their agents.", no_args_is_help=True)
@@ -32,7 +33,7 @@ def list_nodes(cluster: Cluster = "", config: ConfigFile = DEFAULT, output: AsTe
 
     from provider_daemon.cli.tables import aligned
 
-    found, _ = _read(config, cluster)
+    found, _, _ = _read(config, cluster)
     if output is Text.JSON:
         typer.echo(json.dumps([asdict(node) for node in found], indent=1))
         return
@@ -46,21 +47,21 @@ def show(host: Host, cluster: Cluster = "", config: ConfigFile = DEFAULT, output
     from provider_daemon.cli.tables import fields
     from provider_daemon.errors import Refused
 
-    found, sources = _read(config, cluster)
+    found, sources, ledger = _read(config, cluster)
     mine = [node for node in found if node.host == host]
     if len(mine) != 1:
         why = (
             "is a node of several clusters: add --cluster" if mine else "is not known; see `provd node list`"
         )
         raise Refused(f"{host} {why}")
-    shown = _details(config, mine[0], sources)
+    shown = _details(ledger, mine[0], sources)
     if output is Text.JSON:
         typer.echo(json.dumps(shown, indent=1))
     else:
         typer.echo("\n".join(fields(shown)))
 
 
-def _read(config: "Path", cluster: str) -> "tuple[list[NodeStatus], list[NodeSources]]":
+def _read(config: "Path", cluster: str) -> "tuple[list[NodeStatus], list[NodeSources], Ledger]":
     import time
 
     from provider_daemon.cli.opened import opened
@@ -69,17 +70,17 @@ def _read(config: "Path", cluster: str) -> "tuple[list[NodeStatus], list[NodeSou
     from provider_daemon.text import printable
 
     now = time.time()
-    sources = read(*opened(config), cluster, now)
+    settings, ledger = opened(config)
+    sources = read(settings, ledger, cluster, now)
     for why in dict.fromkeys(each.unreadable for each in sources if each.unreadable):
         typer.echo(f"agents are not shown: {printable(why)}", err=True)
-    return [node for each in sources for node in node_statuses(each, now)], sources
+    return [node for each in sources for node in node_statuses(each, now)], sources, ledger
 
 
-def _details(config: "Path", node: "NodeStatus", sources: "list[NodeSources]") -> dict[str, Any]:
+def _details(ledger: "Ledger", node: "NodeStatus", sources: "list[NodeSources]") -> dict[str, Any]:
     """Returns the node as JSON values, with the last report of its agent and the commands to it."""
     from dataclasses import asdict
 
-    from provider_daemon.cli.opened import opened
     from provider_daemon.ledger.nodes import commands
     from provider_daemon.nodes.ids import first_id
 
@@ -89,7 +90,7 @@ def _details(config: "Path", node: "NodeStatus", sources: "list[NodeSources]") -
     found = {
         **asdict(node),
         "report": asdict(report) if report else None,
-        "commands": [asdict(each) for each in commands(opened(config)[1], node_id)],
+        "commands": [asdict(each) for each in commands(ledger, node_id)],
     }
     plain: dict[str, Any] = json.loads(json.dumps(found))
     return plain
