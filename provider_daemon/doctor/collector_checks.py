@@ -1,10 +1,14 @@
 """Checks of the collector and the node agents. Pure; first lines are in docs/doctor.md."""
 
-from provider_daemon.doctor.data_checks import NotConfiguredError, judged_certificate
+from provider_daemon.doctor.data_checks import (
+    NotConfiguredError,
+    judged_certificate,
+    judged_directory,
+    judged_process,
+)
 from provider_daemon.doctor.facts import CollectorFacts, DataFacts
-from provider_daemon.doctor.finding import Finding, Unknown, fail, judge, known, ok, warn
+from provider_daemon.doctor.finding import Finding, Unknown, fail, ok, warn
 
-OTHERS = 0o007
 LOW_BYTES = 1024**3
 NAMED = 5  # silent agents that a finding names
 
@@ -32,14 +36,7 @@ def answers(data: DataFacts) -> Finding:
 
 def ready(data: DataFacts) -> Finding:
     """The collector can use its database and the ledger."""
-    found = _collector(data).problems
-    if isinstance(found, Unknown):
-        return fail(
-            f"no answer at collector.metrics_listen: {found.why}",
-            "start provd-collector: `systemctl status provd-collector`",
-        )
-    seen = "; ".join(found) or "both can be used"
-    return judge(not found, seen, "see the log: `journalctl -u provd-collector`")
+    return judged_process("collector", "provd-collector", _collector(data).problems, "both can be used")
 
 
 def agents(data: DataFacts) -> Finding:
@@ -57,8 +54,5 @@ def agents(data: DataFacts) -> Finding:
 
 def directory(data: DataFacts) -> Finding:
     """Other users cannot read the directory of collector.path, and its file system has free space."""
-    mode, free = known(_collector(data).directory)
-    if mode & OTHERS:
-        return fail(f"the directory has mode {mode & 0o777:04o}", "run `chmod 750` on it")
-    seen = f"mode {mode & 0o777:04o}, {free / 1024**3:.0f} GiB free"
-    return ok(seen) if free >= LOW_BYTES else warn(seen, "free space: without it heartbeats are refused")
+    found, space = _collector(data).directory, "free space: without it heartbeats are refused"
+    return judged_directory(found, LOW_BYTES, "it", space)

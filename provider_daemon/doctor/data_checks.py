@@ -67,11 +67,17 @@ def answers(data: DataFacts) -> Finding:
 
 def uploads(data: DataFacts) -> Finding:
     """Other users cannot read uploads, and their file system has free space."""
-    mode, free = known(_gateway(data).uploads)
+    found = _gateway(data).uploads
+    return judged_directory(found, LOW_BYTES, "gateway.uploads", "free space, or lower gateway.uploads_gb")
+
+
+def judged_directory(found: tuple[int, int] | Unknown, least: int, name: str, space: str) -> Finding:
+    """`found`: mode bits and free bytes. `least`: of free bytes. `space`: what to do with less."""
+    mode, free = known(found)
     if mode & OTHERS:
-        return fail(f"the directory has mode {mode & 0o777:04o}", "run `chmod 750` on gateway.uploads")
+        return fail(f"the directory has mode {mode & 0o777:04o}", f"run `chmod 750` on {name}")
     seen = f"mode {mode & 0o777:04o}, {free / 1024**3:.0f} GiB free"
-    return ok(seen) if free >= LOW_BYTES else warn(seen, "free space, or lower gateway.uploads_gb")
+    return ok(seen) if free >= least else warn(seen, space)
 
 
 def transfers(data: DataFacts) -> Finding:
@@ -84,14 +90,16 @@ def transfers(data: DataFacts) -> Finding:
 
 def loops(data: DataFacts) -> Finding:
     """Every loop of the data mover makes progress."""
-    found = _mover(data).problems
+    return judged_process("data", "provd-mover", _mover(data).problems, "every loop works")
+
+
+def judged_process(section: str, unit: str, found: tuple[str, ...] | Unknown, fine: str) -> Finding:
+    """`found`: the problems of a process's /readyz. `fine`: what there is to say without any."""
     if isinstance(found, Unknown):
         return fail(
-            f"no answer at data.metrics_listen: {found.why}",
-            "start provd-mover: `systemctl status provd-mover`",
+            f"no answer at {section}.metrics_listen: {found.why}", f"start {unit}: `systemctl status {unit}`"
         )
-    seen = "; ".join(found) or "every loop works"
-    return judge(not found, seen, "see the log: `journalctl -u provd-mover`")
+    return judge(not found, "; ".join(found) or fine, f"see the log: `journalctl -u {unit}`")
 
 
 def sites(data: DataFacts) -> Finding:
