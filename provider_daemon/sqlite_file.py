@@ -1,6 +1,6 @@
 """What all SQLite files need: transactions that happen wholly or not at all, and reads by another user.
 
-`OwnedFile` is a file that one process writes and other processes read.
+`OwnedFile` is a file that one process writes and other processes read; `OwnedWriter` writes it.
 """
 
 import fcntl
@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, Self, TypeVar
 from urllib.parse import quote
 
 from provider_daemon.errors import ConfigError, Transient
@@ -175,6 +175,48 @@ class OwnedFile:
             return Transient(f"{self.title} {path} does not exist: start {self.owner}, or check {self.key}")
         hint = "check that this user is in the group of the file"
         return Transient(f"{self.title} {path} cannot be read: {error}; {hint}")
+
+
+class OwnedWriter:
+    """The only writer of an owned file: a second `open` fails. Queries raise Transient if the disk fails.
+
+    `FILE` says which kind of file.
+    """
+
+    FILE: ClassVar[OwnedFile]
+
+    def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
+        self._db = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Raises ConfigError if another process uses the file, or the file cannot be used."""
+        lock = cls.FILE.lock(path)
+        try:
+            return cls(cls.FILE.open_for_writing(path), lock)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def close(self) -> None:
+        self._db.close()
+        os.close(self._lock)
+
+    def _all(self, query: str, *values: object) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query, values).fetchall()
+        except sqlite3.Error as error:
+            raise Transient(f"{self.FILE.title} cannot be read: {error}") from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Runs one transaction, durable at its end."""
+        try:
+            with transaction(self._db):
+                yield
+        except sqlite3.Error as error:
+            raise Transient(f"{self.FILE.title} cannot be written: {error}; nothing was changed") from None
 
 
 def _version(connection: sqlite3.Connection) -> int:

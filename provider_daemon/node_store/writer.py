@@ -1,13 +1,7 @@
 """The collector's database, as the collector writes it."""
 
-import os
-import sqlite3
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Self
 
-from provider_daemon import sqlite_file
-from provider_daemon.errors import Transient
 from provider_daemon.node_store.file import FILE
 from provider_daemon.node_store.rows import (
     HARDWARE,
@@ -22,6 +16,7 @@ from provider_daemon.node_store.rows import (
     dumped,
     heartbeat_text,
 )
+from provider_daemon.sqlite_file import OwnedWriter
 
 COMMAND_SECONDS = 30 * 86_400.0  # for which a command and its answer are kept
 
@@ -52,26 +47,8 @@ _KNOWN = (
 Statement = tuple[str, tuple[object, ...]]
 
 
-class NodeStoreWriter:
-    """The only writer: a second `open` of the file fails. Methods raise Transient if the disk fails."""
-
-    def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
-        self._db = connection
-        self._lock = lock
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Raises ConfigError if another collector uses the file, or the file cannot be used."""
-        lock = FILE.lock(path)
-        try:
-            return cls(FILE.open_for_writing(path), lock)
-        except BaseException:
-            os.close(lock)
-            raise
-
-    def close(self) -> None:
-        self._db.close()
-        os.close(self._lock)
+class NodeStoreWriter(OwnedWriter):
+    FILE = FILE
 
     def agents(self) -> list[KnownAgent]:
         return [KnownAgent(**dict(row)) for row in self._all(_KNOWN)]
@@ -99,19 +76,10 @@ class NodeStoreWriter:
             ]
         )
 
-    def _all(self, query: str) -> list[sqlite3.Row]:
-        try:
-            return self._db.execute(query).fetchall()
-        except sqlite3.Error as error:
-            raise Transient(f"{FILE.title} cannot be read: {error}") from None
-
     def _write(self, statements: Sequence[Statement]) -> None:
-        try:
-            with sqlite_file.transaction(self._db):
-                for text, values in statements:
-                    self._db.execute(text, values)
-        except sqlite3.Error as error:
-            raise Transient(f"{FILE.title} cannot be written: {error}; nothing was changed") from None
+        with self._transaction():
+            for text, values in statements:
+                self._db.execute(text, values)
 
 
 def _statements(change: Change) -> list[Statement]:

@@ -2,18 +2,12 @@
 
 import hashlib
 import json
-import os
-import sqlite3
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import fields
 from operator import attrgetter
-from pathlib import Path
-from typing import Self
 
-from provider_daemon import sqlite_file
-from provider_daemon.errors import Transient
 from provider_daemon.job.transfer import Results
+from provider_daemon.sqlite_file import OwnedWriter
 from provider_daemon.text import cut
 from provider_daemon.transfers.file import FILE
 from provider_daemon.transfers.rows import (
@@ -31,26 +25,8 @@ PRUNED_AT_ONCE = 10_000  # lines of manifests that are deleted in one transactio
 MAX_DETAIL = 1000  # bytes kept of a reason: it may repeat text from outside
 
 
-class TransferWriter:
-    """The only writer: a second `open` of the file fails. Methods raise Transient if the disk is full."""
-
-    def __init__(self, connection: sqlite3.Connection, lock: int) -> None:
-        self._db = connection
-        self._lock = lock
-
-    @classmethod
-    def open(cls, path: Path) -> Self:
-        """Raises ConfigError if another mover uses the file, or the file cannot be used."""
-        lock = FILE.lock(path)
-        try:
-            return cls(FILE.open_for_writing(path), lock)
-        except BaseException:
-            os.close(lock)
-            raise
-
-    def close(self) -> None:
-        self._db.close()
-        os.close(self._lock)
+class TransferWriter(OwnedWriter):
+    FILE = FILE
 
     # --- jobs ---
 
@@ -307,20 +283,6 @@ class TransferWriter:
     def set(self, key: str, value: str) -> None:
         self._run("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", key, value)
 
-    def _all(self, query: str, *values: object) -> list[sqlite3.Row]:
-        try:
-            return self._db.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            raise Transient(f"the mover's database cannot be read: {error}") from None
-
     def _run(self, query: str, *values: object) -> None:
         with self._transaction():
             self._db.execute(query, values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            with sqlite_file.transaction(self._db):
-                yield
-        except sqlite3.Error as error:
-            raise Transient(f"the mover's database cannot be written: {error}; nothing was changed") from None
