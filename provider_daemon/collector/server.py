@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import signal
 from asyncio.sslproto import SSLProtocol
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
@@ -27,6 +26,7 @@ from provider_daemon.config.model import Config
 from provider_daemon.errors import ConfigError, Transient
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.listener.certificates import Certificates
+from provider_daemon.listener.process import keep_certificates_new, run_until_signal
 from provider_daemon.listener.serve import Listener, serve
 from provider_daemon.metrics.gate import Gate, GateLimits
 from provider_daemon.metrics.server import health_app
@@ -44,7 +44,6 @@ READ_BYTES = 32 * 1024  # of a body that are read ahead
 TLS_RECORD_BYTES = 16 * 1024
 CHECK_SECONDS = 5.0  # between two looks at what the collector needs, and at silent agents
 WATCHDOG_SECONDS = 10.0
-CERTIFICATE_SECONDS = 60.0
 PRUNE_SECONDS = 3600.0
 
 
@@ -140,7 +139,7 @@ class CollectorServer:
             self._repeat("directory", REFRESH_SECONDS, self._refresh),
             self._repeat("checks", CHECK_SECONDS, self._check),
             self._repeat("pruning", PRUNE_SECONDS, self._prune),
-            self._reload_certificates(),
+            keep_certificates_new(self._certificates, self.reload),
         ]
 
     async def _repeat(self, name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -181,15 +180,6 @@ class CollectorServer:
             lost = "new nodes and tokens are refused" if name == "ledger" else "heartbeats are refused"
             log.error("dependency_failed", dependency=name, why=why, next=f"{lost}; it is tried again")
 
-    async def _reload_certificates(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CERTIFICATE_SECONDS):
-                    await self.reload.wait()
-            self.reload.clear()
-            if self._certificates is not None:
-                self._certificates.reload()
-
 
 def run(config: Config) -> None:
     """Serves until SIGTERM or SIGINT; SIGHUP reads the certificate again. Raises as CollectorServer does."""
@@ -197,11 +187,4 @@ def run(config: Config) -> None:
 
 
 async def _run(config: Config) -> None:
-    server = CollectorServer(config)
-    for name, event in (
-        (signal.SIGTERM, server.stop),
-        (signal.SIGINT, server.stop),
-        (signal.SIGHUP, server.reload),
-    ):
-        asyncio.get_running_loop().add_signal_handler(name, event.set)
-    await server.run()
+    await run_until_signal(CollectorServer(config))

@@ -1,8 +1,6 @@
 """The process: creates everything from the configuration, listens, checks what it needs, and stops."""
 
 import asyncio
-import contextlib
-import signal
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from provider_daemon.gateway.uploads import GIB, Uploads
 from provider_daemon.ledger.guest import LedgerGuest
 from provider_daemon.listener import serve as listener
 from provider_daemon.listener.certificates import Certificates
+from provider_daemon.listener.process import keep_certificates_new, run_until_signal
 from provider_daemon.metrics.gate import Gate
 from provider_daemon.metrics.server import health_app
 from provider_daemon.metrics.server import serve as serve_metrics
@@ -40,7 +39,6 @@ log = structlog.get_logger("provd.gateway")
 
 CHECK_SECONDS = 15.0  # between two checks of what the gateway needs
 WATCHDOG_SECONDS = 10.0
-CERTIFICATE_SECONDS = 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 
 
@@ -172,7 +170,7 @@ class Server:
             self._repeat("watchdog", pings, self._ping),
             self._repeat("checks", CHECK_SECONDS, self._check),
             self._repeat("housekeeping", HOUSEKEEPING_SECONDS, self._tidy),
-            self._reload_certificates(),
+            keep_certificates_new(self._certificates, self.reload),
         ]
 
     async def _repeat(self, name: str, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
@@ -185,15 +183,6 @@ class Server:
 
     async def _ping(self) -> None:
         systemd.notify("WATCHDOG=1")
-
-    async def _reload_certificates(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CERTIFICATE_SECONDS):
-                    await self.reload.wait()
-            self.reload.clear()
-            if self._certificates is not None:
-                self._certificates.reload()
 
     async def _tidy(self) -> None:
         if count := await asyncio.to_thread(self.gateway.uploads.expire, self.clock.now()):
@@ -259,11 +248,4 @@ def run(config: Config) -> None:
 
 
 async def _run(config: Config) -> None:
-    server = Server(config)
-    for name, event in (
-        (signal.SIGTERM, server.stop),
-        (signal.SIGINT, server.stop),
-        (signal.SIGHUP, server.reload),
-    ):
-        asyncio.get_running_loop().add_signal_handler(name, event.set)
-    await server.run()
+    await run_until_signal(Server(config))
