@@ -138,6 +138,7 @@ async def _expired_token(ground: Ground) -> Seen:
     printed = await ground.place.command("node", "token", host, "--valid-hours", "0.0001")
     thief = SimulatedAgent(printed.split()[-1], ground.tls)
     try:
+        await asyncio.sleep(max(0.0, thief.token.expires_at - time.time()))
         return await _post(thief, request.REGISTER_PATH, thief.registration())
     finally:
         await thief.close()
